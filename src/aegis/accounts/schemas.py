@@ -1,0 +1,64 @@
+"""Shapes of requests and answers about the own account. Rules of content are in the service; sizes are here."""
+
+from pydantic import Field
+
+from aegis.sessions.schemas import User
+from aegis.web import Answer, Body
+
+PASSWORD_FIELD_MAXIMUM = 1024
+"""Characters read of a password field; AEGIS_PASSWORD_MAXIMUM decides within it."""
+
+
+class Register(Body):
+    """A new account."""
+
+    username: str = Field(min_length=1, max_length=100)
+    password: str = Field(min_length=1, max_length=PASSWORD_FIELD_MAXIMUM)
+    email: str | None = Field(default=None, max_length=320)
+
+
+class ChangeProfile(Body):
+    """What the owner tells of themselves; what is left out stays."""
+
+    display_name: str | None = Field(default=None, max_length=80)
+    bio: str | None = Field(default=None, max_length=1000)
+
+
+class ChangePassword(Body):
+    """The password in use and the next one."""
+
+    current_password: str = Field(min_length=1, max_length=PASSWORD_FIELD_MAXIMUM)
+    new_password: str = Field(min_length=1, max_length=PASSWORD_FIELD_MAXIMUM)
+
+
+class ChangeEmail(Body):
+    """The new address; empty removes it."""
+
+    email: str = Field(max_length=320)
+
+
+class Profile(User):
+    """The whole own account."""
+
+    bio: str
+    created_at: str
+
+
+class ProfileAnswer(Answer):
+    """The own account."""
+
+    user: Profile
+
+
+class Changed(Answer):
+    """The own account after a change."""
+
+    message: str
+    user: Profile
+
+
+class Registered(Answer):
+    """The new account."""
+
+    message: str
+    user: User

@@ -1,0 +1,196 @@
+"""The rules of an account: who may be called what, which password is good enough, what a change entails."""
+
+import dataclasses
+from typing import Any
+
+from aegis import clock, db, errors, passwords, tokens
+from aegis.accounts import addresses, names, store
+from aegis.passwords import Hasher
+from aegis.sessions import Session
+from aegis.sessions import service as sessions
+from aegis.settings import Settings
+
+ROLES = ("learner", "teacher", "admin")
+
+
+@dataclasses.dataclass(frozen=True)
+class Account:
+    """An account with everything its owner sees; the password's hash stays in the store."""
+
+    id: str
+    username: str
+    display_name: str
+    email: str | None
+    role: str
+    is_active: bool
+    bio: str
+    created_at: int
+
+    @classmethod
+    def of(cls, row: Any) -> "Account":
+        """Read a row."""
+        return cls(**{field.name: getattr(row, field.name) for field in dataclasses.fields(cls)})
+
+
+def get(account_id: str) -> Account:
+    """Return an account. Raises NotFound."""
+    row = store.find(account_id)
+    if row is None:
+        raise errors.NotFound("There is no such account.")
+    return Account.of(row)
+
+
+def find(name: str) -> Account | None:
+    """Return the account of a user name or e-mail address in any spelling, or None."""
+    row = find_row(name)
+    return Account.of(row) if row is not None else None
+
+
+def find_row(name: str) -> Any:
+    """Return the stored row behind what somebody typed as name or address, or None; for verification only."""
+    if "@" in name:
+        address = addresses.find(name)
+        return store.find_by_email(address) if address else None
+    canonical = names.find(name)
+    return store.find_by_username(canonical) if canonical else None
+
+
+def register(
+    username: str, password: str, email: str | None, settings: Settings, hasher: Hasher, *, role: str = "learner"
+) -> Account:
+    """Create an account. Raises InvalidInput with every wrong field at once; nothing is stored then."""
+    faults: dict[str, str] = {}
+    canonical = _judge(faults, "username", names.canonical, username)
+    address = _judge(faults, "email", addresses.parse, email) if email else None
+    if fault := _password_fault(password, settings, username, email):
+        faults["password"] = fault
+    if canonical and store.find_by_username(canonical) is not None:
+        faults["username"] = _TAKEN["username"]
+    if address and store.find_by_email(address.canonical) is not None:
+        faults["email"] = _TAKEN["email"]
+    if faults:
+        raise errors.InvalidInput(fields=faults)
+    now = clock.now()
+    values = {
+        "id": tokens.new_id(),
+        "username": names.display(username),
+        "username_canonical": canonical,
+        "email": address.display if address else None,
+        "email_canonical": address.canonical if address else None,
+        "password_hash": hasher.hash(password),
+        "role": role,
+        "is_active": True,
+        "display_name": "",
+        "bio": "",
+        "created_at": now,
+        "password_changed_at": now,
+    }
+    try:
+        store.add(values)
+    except db.Duplicate:
+        taken = "username" if store.find_by_username(str(canonical)) is not None else "email"
+        raise errors.InvalidInput(fields={taken: _TAKEN[taken]}) from None
+    return get(str(values["id"]))
+
+
+_TAKEN = {
+    "username": "This user name is taken. Please choose another.",
+    "email": "This address cannot be used. Please use another or sign in with it.",
+}
+
+
+def _judge(faults: dict[str, str], field: str, rule: Any, text: str) -> Any:
+    try:
+        return rule(text)
+    except ValueError as refused:
+        faults[field] = str(refused)
+        return None
+
+
+def _password_fault(password: str, settings: Settings, username: str, email: str | None) -> str | None:
+    return passwords.judge(
+        password,
+        minimum=settings.password_minimum,
+        maximum=settings.password_maximum,
+        context=[settings.site_name, *settings.password_banned_words],
+        names=[name for name in (username, email) if name],
+    )
+
+
+def change_profile(account_id: str, *, display_name: str | None, bio: str | None) -> Account:
+    """Change what the owner tells of themselves. Raises InvalidInput."""
+    values: dict[str, Any] = {}
+    faults: dict[str, str] = {}
+    if display_name is not None:
+        values["display_name"] = _judge(faults, "display_name", names.line, display_name)
+    if bio is not None:
+        values["bio"] = _judge(faults, "bio", names.prose, bio)
+    if faults:
+        raise errors.InvalidInput(fields=faults)
+    if values:
+        store.change(account_id, values)
+    return get(account_id)
+
+
+def change_email(account_id: str, email: str) -> Account:
+    """Set or remove the address. Raises InvalidInput when it is wrong or taken."""
+    faults: dict[str, str] = {}
+    address = _judge(faults, "email", addresses.parse, email) if email.strip() else None
+    if faults:
+        raise errors.InvalidInput(fields=faults)
+    values = {"email": address and address.display, "email_canonical": address and address.canonical}
+    try:
+        store.change(account_id, values)
+    except db.Duplicate:
+        raise errors.InvalidInput(fields={"email": _TAKEN["email"]}) from None
+    return get(account_id)
+
+
+def change_password(session: Session, token: str, current: str, new: str, settings: Settings, hasher: Hasher) -> str:
+    """Change the password, end all other sessions and renew this one; return its new token.
+
+    Raises InvalidInput when the current password is wrong or the new one too weak, NotSignedIn when the session
+    ended or the password changed in the meantime: of two changes at once, one wins.
+    """
+    row = store.find(session.account_id)
+    if row is None:
+        raise errors.NotSignedIn
+    if not hasher.verify(row.password_hash, current).matches:
+        raise errors.InvalidInput(fields={"current_password": "This is not your current password."})
+    fault = _password_fault(new, settings, row.username, row.email)
+    if passwords.normalise(new) == passwords.normalise(current):
+        fault = "This is the password you have now. Please choose another."
+    if fault:
+        raise errors.InvalidInput(fields={"new_password": fault})
+    with_new = {"password_hash": hasher.hash(new), "password_changed_at": clock.now()}
+    with db.transaction():
+        if not store.change_password(row.id, row.password_hash, with_new):
+            raise errors.NotSignedIn
+        sessions.revoke_all(row.id, but=session.id)
+        return sessions.rotate(session, token)
+
+
+def upgrade_hash(row: Any, password: str, hasher: Hasher) -> None:
+    """Store the verified password under today's parameters, unless it was changed in the meantime."""
+    store.change_password(row.id, row.password_hash, {"password_hash": hasher.hash(password)})
+
+
+def set_role(account_id: str, role: str) -> None:
+    """Give another role and end all sessions: a gained right needs a fresh sign-in, a lost one is gone at once."""
+    if role not in ROLES:
+        raise errors.InvalidInput(fields={"role": f"Must be one of {', '.join(ROLES)}."})
+    with db.transaction():
+        store.change(account_id, {"role": role})
+        sessions.revoke_all(account_id)
+
+
+def deactivate(account_id: str) -> None:
+    """Shut the account out and end all its sessions."""
+    with db.transaction():
+        store.change(account_id, {"is_active": False})
+        sessions.revoke_all(account_id)
+
+
+def list_all() -> list[Account]:
+    """Return all accounts by name."""
+    return [Account.of(row) for row in store.list_all()]

@@ -1,0 +1,44 @@
+"""Queries on the account table."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from aegis import db
+from aegis.schema import accounts
+
+
+def find(account_id: str) -> sa.Row[Any] | None:
+    """Return the account, or None."""
+    return db.row(sa.select(accounts).where(accounts.c.id == account_id))
+
+
+def find_by_username(canonical: str) -> sa.Row[Any] | None:
+    """Return the account of a canonical user name, or None."""
+    return db.row(sa.select(accounts).where(accounts.c.username_canonical == canonical))
+
+
+def find_by_email(canonical: str) -> sa.Row[Any] | None:
+    """Return the account of a canonical e-mail address, or None."""
+    return db.row(sa.select(accounts).where(accounts.c.email_canonical == canonical))
+
+
+def add(values: dict[str, Any]) -> None:
+    """Insert an account. Raises db.Duplicate when name or address is taken."""
+    db.change(sa.insert(accounts).values(**values))
+
+
+def change(account_id: str, values: dict[str, Any]) -> int:
+    """Change columns of an account. Raises db.Duplicate when an address is taken."""
+    return db.change(sa.update(accounts).where(accounts.c.id == account_id).values(**values))
+
+
+def change_password(account_id: str, old_hash: str, values: dict[str, Any]) -> bool:
+    """Change the password only if it is still the one that was verified."""
+    same = sa.and_(accounts.c.id == account_id, accounts.c.password_hash == old_hash)
+    return db.change(sa.update(accounts).where(same).values(**values)) == 1
+
+
+def list_all() -> list[sa.Row[Any]]:
+    """Return all accounts by name."""
+    return list(db.rows(sa.select(accounts).order_by(accounts.c.username_canonical)))

@@ -1,0 +1,93 @@
+"""HTTP of the own account."""
+
+import flask
+
+from aegis import clock, errors, sessions, state
+from aegis.accounts import service
+from aegis.accounts.schemas import (
+    Changed,
+    ChangeEmail,
+    ChangePassword,
+    ChangeProfile,
+    Profile,
+    ProfileAnswer,
+    Register,
+    Registered,
+)
+from aegis.sessions.required import fresh_login_required, login_required, signed_in
+from aegis.sessions.schemas import User
+from aegis.web import operation
+
+blueprint = flask.Blueprint("aegis_accounts", __name__, url_prefix="/api")
+
+
+@blueprint.post("/register")
+@operation(body=Register, answers={201: Registered}, errors=(errors.Busy,))
+def register(body: Register) -> tuple[Registered, int]:
+    """Create an account. It does not sign in."""
+    application = state.current()
+    account = service.register(body.username, body.password, body.email, application.settings, application.hasher)
+    user = User(
+        id=account.id,
+        username=account.username,
+        display_name=account.display_name,
+        email=account.email,
+        role=account.role,
+    )
+    return Registered(message="Your account was created. You can sign in now.", user=user), 201
+
+
+@blueprint.get("/profile")
+@login_required
+@operation(answers={200: ProfileAnswer})
+def profile() -> ProfileAnswer:
+    """Return the own account."""
+    return ProfileAnswer(user=_shown(service.get(signed_in().account_id)))
+
+
+@blueprint.post("/profile")
+@login_required
+@operation(body=ChangeProfile, answers={200: Changed})
+def change_profile(body: ChangeProfile) -> Changed:
+    """Change the own display name or bio; what is left out stays."""
+    account = service.change_profile(signed_in().account_id, display_name=body.display_name, bio=body.bio)
+    return Changed(message="Your profile was saved.", user=_shown(account))
+
+
+@blueprint.post("/profile/change-email")
+@fresh_login_required
+@operation(body=ChangeEmail, answers={200: Changed})
+def change_email(body: ChangeEmail) -> Changed:
+    """Change the own e-mail address; needs a fresh sign-in, as the address can win the account back."""
+    account = service.change_email(signed_in().account_id, body.email)
+    return Changed(message="Your e-mail address was saved.", user=_shown(account))
+
+
+@blueprint.post("/profile/change-password")
+@login_required
+@operation(body=ChangePassword, answers={200: Changed}, errors=(errors.Busy,))
+def change_password(body: ChangePassword) -> Changed:
+    """Change the own password, end all other sessions and renew this one."""
+    application, session = state.current(), signed_in()
+    token = service.change_password(
+        session,
+        sessions.presented_token() or "",
+        body.current_password,
+        body.new_password,
+        application.settings,
+        application.hasher,
+    )
+    sessions.give_cookie(token)
+    return Changed(message="Your password was changed. All other sessions have ended.", user=_shown(service.get(session.account_id)))
+
+
+def _shown(account: service.Account) -> Profile:
+    return Profile(
+        id=account.id,
+        username=account.username,
+        display_name=account.display_name,
+        email=account.email,
+        role=account.role,
+        bio=account.bio,
+        created_at=clock.as_text(account.created_at),
+    )

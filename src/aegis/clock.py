@@ -1,0 +1,32 @@
+"""The one place that asks the time; everything stored is whole seconds since 1970 (UTC).
+
+Several machines must agree on when a session ends, so the clock that counts is the database's: each new
+connection tells how far it is ahead of this machine (`follow`), and `now` corrects by it.
+"""
+
+import datetime
+import time
+
+_ahead_s = 0
+
+
+def now() -> int:
+    """Return the current time in epoch seconds, by the database's clock once one was seen."""
+    return int(time.time()) + _ahead_s
+
+
+def follow(epoch: int) -> None:
+    """Take `epoch`, just read from the database, as the present; a second of transport is not a difference."""
+    global _ahead_s  # noqa: PLW0603 - one clock a process is the point
+    ahead = epoch - int(time.time())
+    _ahead_s = ahead if abs(ahead) > 1 else 0
+
+
+def as_datetime(epoch: int) -> datetime.datetime:
+    """Return an aware UTC datetime for people and JSON."""
+    return datetime.datetime.fromtimestamp(epoch, datetime.UTC)
+
+
+def as_text(epoch: int) -> str:
+    """Return RFC 3339 in UTC with a Z, as every JSON answer shows times."""
+    return as_datetime(epoch).isoformat().replace("+00:00", "Z")

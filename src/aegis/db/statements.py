@@ -1,0 +1,156 @@
+"""Reads, writes and transactions on the current application's database.
+
+A connection that died while it was idle is noticed by its failure and replaced within the same call, but only where
+nothing can have happened yet: a read, or a BEGIN.
+"""
+
+import contextlib
+import contextvars
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from aegis import errors, state
+from aegis.db.engine import Database
+
+logger = logging.getLogger(__name__)
+
+Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+
+joined: contextvars.ContextVar[sa.Connection | None] = contextvars.ContextVar("transaction", default=None)
+"""The connection of the transaction that is open here, if any."""
+
+os.register_at_fork(after_in_child=lambda: joined.set(None))
+
+
+class Duplicate(Exception):
+    """A unique column already holds the value."""
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Turn what drivers raise into the two things callers care about: taken, or away."""
+    try:
+        yield
+    except exc.IntegrityError as error:
+        raise Duplicate from error
+    except exc.TimeoutError as error:
+        logger.warning("database_pool_exhausted")
+        raise errors.Unavailable from error
+    except Exception as error:
+        if not _means_away(error):
+            raise
+        logger.warning("database_unavailable", exc_info=True)
+        raise errors.Unavailable from error
+
+
+def _means_away(error: Exception) -> bool:
+    """Tell whether the database could not be reached or asked. Drivers share these names (PEP 249), not a class."""
+    return type(error).__name__ in {"OperationalError", "InterfaceError"}
+
+
+def _is_stale(error: exc.DBAPIError) -> bool:
+    return error.connection_invalidated
+
+
+def rows(statement: sa.Executable, parameters: Parameters = None) -> Sequence[sa.Row[Any]]:
+    """Return all rows of a read."""
+    connection = joined.get()
+    with translated():
+        if connection is not None:
+            return connection.execute(statement, parameters).all()
+        engine = state.current().database.engine
+        try:
+            with engine.connect() as fresh:
+                return fresh.execute(statement, parameters).all()
+        except exc.DBAPIError as error:
+            if not _is_stale(error):
+                raise
+        with engine.connect() as fresh:
+            return fresh.execute(statement, parameters).all()
+
+
+def row(statement: sa.Executable, parameters: Parameters = None) -> sa.Row[Any] | None:
+    """Return the first row of a read, or None."""
+    found = rows(statement, parameters)
+    return found[0] if found else None
+
+
+def change(statement: sa.Executable, parameters: Parameters = None) -> int:
+    """Run one write and return how many rows it met. Raises Duplicate where a unique column is taken."""
+    with transaction():
+        connection = joined.get()
+        if connection is None:
+            raise AssertionError("a transaction has a connection")
+        with translated():
+            return connection.execute(statement, parameters).rowcount
+
+
+def add_if_absent(table: sa.Table, values: Mapping[str, Any]) -> bool:
+    """Insert a row unless a unique column already holds it; tell whether it was inserted."""
+    with transaction():
+        run("SAVEPOINT absent")
+        try:
+            change(sa.insert(table).values(**values))
+        except Duplicate:
+            run("ROLLBACK TO SAVEPOINT absent")
+            return False
+        run("RELEASE SAVEPOINT absent")
+        return True
+
+
+def run(words: str) -> None:
+    """Send a plain statement without parameters inside the current transaction."""
+    connection = joined.get()
+    if connection is None:
+        raise AssertionError("only inside db.transaction()")
+    with translated():
+        connection.exec_driver_sql(words)
+
+
+@contextlib.contextmanager
+def transaction() -> Iterator[None]:
+    """Run the block as one transaction: return commits, raise rolls back, and what is called inside joins in.
+
+    Keep password hashes, mail and other waiting out of it.
+    """
+    if joined.get() is not None:
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        with translated():
+            connection = _begun(state.current().database)
+            stack.enter_context(contextlib.closing(connection))
+        reset = joined.set(connection)
+        try:
+            yield
+        except BaseException:
+            joined.reset(reset)
+            with contextlib.suppress(exc.DBAPIError):
+                connection.exec_driver_sql("ROLLBACK")
+            raise
+        joined.reset(reset)
+        with translated():
+            try:
+                connection.exec_driver_sql("COMMIT")
+            except BaseException:
+                connection.invalidate()
+                raise
+
+
+def _begun(database: Database) -> sa.Connection:
+    for is_last in (False, True):
+        connection = database.engine.connect()
+        try:
+            connection.exec_driver_sql(database.begin_word())
+        except exc.DBAPIError as error:
+            connection.close()
+            if is_last or not _is_stale(error):
+                raise
+        else:
+            return connection
+    raise AssertionError("unreachable")

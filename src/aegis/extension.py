@@ -1,0 +1,96 @@
+"""The extension: `Aegis(app)` wires every room, in the order in which a request meets them."""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import flask
+
+from aegis import csrf, flask_login, pages, settings, state
+from aegis.accounts import views as accounts_views
+from aegis.db import Database
+from aegis.login import views as login_views
+from aegis.ops import housekeeping
+from aegis.ops import views as ops_views
+from aegis.passwords import Hasher
+from aegis.schema import metadata
+from aegis.sessions import check
+from aegis.sessions import views as sessions_views
+from aegis.sessions.interface import VisitorCookie, was_asked
+from aegis.tokens import Keyring
+from aegis.web import faults, openapi
+from aegis.web.edge import Edge
+
+
+class Aegis:
+    """Account and session security for a Flask application."""
+
+    def __init__(self, app: flask.Flask | None = None, **options: Any) -> None:
+        """Wire `app` at once if given; `options` are those of `init_app`."""
+        if app is not None:
+            self.init_app(app, **options)
+
+    def init_app(
+        self,
+        app: flask.Flask,
+        *,
+        environ: Mapping[str, str] | None = None,
+        prepare: Callable[[Database], None] | None = None,
+    ) -> None:
+        """Read and judge the settings, then wire the rooms.
+
+        `prepare` brings an embedded SQLite up to date at its first use; without it the tables are created.
+        Raises ConfigurationError with every problem when the process could not run safely.
+        """
+        chosen = {name: value for name, value in app.config.items() if value != flask.Flask.default_config.get(name)}
+        configured = settings.load(os.environ if environ is None else environ, chosen)
+        values = configured.settings
+        app.config.update({item.name: getattr(values, field) for field, item in settings.declarations().items()})
+        app.config["SESSION_COOKIE_NAME"] = values.cookie_prefix + "session"
+        app.config["MAX_CONTENT_LENGTH"] = values.body_limit
+        app.config["MAX_FORM_MEMORY_SIZE"] = values.body_limit
+        app.extensions["aegis"] = state.State(configured, _keyring(values), _database(values, prepare), _hasher(values))
+        app.session_interface = VisitorCookie()
+        app.before_request(csrf.check)
+        app.jinja_env.globals["csrf_token"] = csrf.token
+        faults.register(app)
+        for blueprint in (
+            sessions_views.blueprint,
+            login_views.blueprint,
+            accounts_views.blueprint,
+            ops_views.blueprint,
+            openapi.blueprint,
+        ):
+            app.register_blueprint(blueprint)
+        pages.register(app)
+        flask_login.adopt(app)
+        fast_paths = {check.PATH: check.fast_path(app)}
+        housekeeper = housekeeping.starter(app)
+        app.wsgi_app = Edge(app.wsgi_app, configured, was_asked, fast_paths, housekeeper)  # type: ignore[method-assign]
+
+
+def _keyring(values: settings.Settings) -> Keyring:
+    return Keyring(values.secret_key, values.secret_key_fallbacks)
+
+
+def _database(values: settings.Settings, prepare: Callable[[Database], None] | None) -> Database:
+    return Database(
+        values.database_url,
+        pool_size=values.database_pool_size,
+        timeout_s=values.database_timeout_s,
+        prepare=prepare or _create_tables,
+    )
+
+
+def _create_tables(database: Database) -> None:
+    metadata.create_all(database.engine)
+
+
+def _hasher(values: settings.Settings) -> Hasher:
+    return Hasher(
+        memory_kib=values.argon2_memory_kib,
+        passes=values.argon2_passes,
+        parallel=values.argon2_parallel,
+        queue=values.argon2_queue,
+        pepper_keys=[key.encode() for key in values.password_pepper],
+    )

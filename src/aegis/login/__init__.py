@@ -1,0 +1,1 @@
+"""How one comes in, proves it again, and goes out. The only room that starts sessions."""

@@ -1,0 +1,39 @@
+"""Shapes of requests and answers of signing in."""
+
+from pydantic import Field
+
+from aegis.accounts.schemas import PASSWORD_FIELD_MAXIMUM
+from aegis.sessions.schemas import User
+from aegis.web import Answer, Body
+
+
+class Login(Body):
+    """A user name or e-mail address, and the password."""
+
+    username: str = Field(min_length=1, max_length=320)
+    password: str = Field(min_length=1, max_length=PASSWORD_FIELD_MAXIMUM)
+
+
+class Reauthenticate(Body):
+    """The password of the signed-in account."""
+
+    password: str = Field(min_length=1, max_length=PASSWORD_FIELD_MAXIMUM)
+
+
+class SignedIn(Answer):
+    """The account that is signed in now."""
+
+    message: str
+    user: User
+
+
+class Message(Answer):
+    """A sentence for a person."""
+
+    message: str
+
+
+class CsrfToken(Answer):
+    """A token for the X-CSRFToken header or the form field csrf_token."""
+
+    csrf_token: str

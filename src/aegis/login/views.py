@@ -1,0 +1,81 @@
+"""HTTP of signing in and out."""
+
+import flask
+
+from aegis import csrf, errors, sessions, state
+from aegis.login import service
+from aegis.login.schemas import CsrfToken, Login, Message, Reauthenticate, SignedIn
+from aegis.sessions.required import login_required, signed_in
+from aegis.sessions.schemas import User
+from aegis.web import client, operation
+
+blueprint = flask.Blueprint("aegis_login", __name__)
+
+
+@blueprint.get("/csrf-token")
+@operation(answers={200: CsrfToken})
+def csrf_token() -> CsrfToken:
+    """Return a form token for this visitor or session."""
+    return CsrfToken(csrf_token=csrf.token())
+
+
+@blueprint.post("/api/login")
+@csrf.for_visitors
+@csrf.scripts_need_no_token
+@operation(body=Login, answers={200: SignedIn}, errors=(errors.InvalidCredentials, errors.Busy))
+def login(body: Login) -> SignedIn:
+    """Sign in. The session of the cookie that came along, if any, ends."""
+    sign_in(body.username, body.password)
+    return SignedIn(message="You are signed in.", user=User.of(signed_in().account))
+
+
+def sign_in(name: str, password: str) -> None:
+    """Sign in and answer this request with the cookie; JSON and page views share it."""
+    application = state.current()
+    token = service.with_password(
+        name,
+        password,
+        client(),
+        application.settings,
+        application.hasher,
+        browser=sessions.visitor_seed(create=False),
+        replaces=sessions.presented_token(),
+    )
+    sessions.give_cookie(token)
+
+
+@blueprint.post("/api/reauthenticate")
+@login_required
+@operation(body=Reauthenticate, answers={200: SignedIn}, errors=(errors.InvalidCredentials, errors.Busy))
+def reauthenticate(body: Reauthenticate) -> SignedIn:
+    """Confirm the password: the session gets a new token and counts as fresh."""
+    confirm(body.password)
+    return SignedIn(message="Thank you. You can go on.", user=User.of(signed_in().account))
+
+
+def confirm(password: str) -> None:
+    """Confirm the password and answer this request with the renewed cookie."""
+    token = service.again(signed_in(), sessions.presented_token() or "", password, state.current().hasher)
+    sessions.give_cookie(token)
+
+
+@blueprint.post("/api/logout")
+@operation(answers={200: Message})
+def logout() -> flask.Response:
+    """End the session on the server and tell the browser to forget what it keeps of this site."""
+    sign_out()
+    message = Message(message="You are signed out.").model_dump_json()
+    return with_clear_site_data(flask.Response(message, mimetype="application/json"))
+
+
+def sign_out() -> None:
+    """End the session and answer this request with the cookie's deletion."""
+    service.out(sessions.presented_token())
+    sessions.forget_cookie()
+    flask.session.clear()
+
+
+def with_clear_site_data(response: flask.Response) -> flask.Response:
+    """Let the browser drop cached pages and stored data, so that Back shows nothing of the account."""
+    response.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'
+    return response

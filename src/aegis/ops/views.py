@@ -1,0 +1,60 @@
+"""What programs ask about the whole: is it ready, whom to tell of a fault, where passwords are changed."""
+
+import datetime
+from typing import Literal
+
+import flask
+
+from aegis import clock, errors, state
+from aegis.ops import readiness
+from aegis.web import Answer, operation
+
+blueprint = flask.Blueprint("aegis_ops", __name__)
+
+
+class Health(Answer):
+    """The process answers."""
+
+    status: Literal["healthy"]
+
+
+class Readiness(Answer):
+    """Whether each part that requests need is there."""
+
+    status: Literal["ready", "not_ready"]
+    checks: dict[str, str]
+
+
+@blueprint.get("/health")
+@operation(answers={200: Health})
+def health() -> Health:
+    """Tell that the process lives. Answered ahead of everything else under any Host; touches nothing."""
+    raise AssertionError("answered by web.edge ahead of Flask")
+
+
+@blueprint.get("/health/ready")
+@operation(answers={200: Readiness, 503: Readiness})
+def ready() -> tuple[Readiness, int]:
+    """Tell whether database and migrations are there."""
+    checks = readiness.checks()
+    is_ready = all(word == "ok" for word in checks.values())
+    return Readiness(status="ready" if is_ready else "not_ready", checks=checks), 200 if is_ready else 503
+
+
+@blueprint.get("/.well-known/security.txt")
+def security_txt() -> flask.Response:
+    """Tell researchers where to report faults (RFC 9116)."""
+    settings = state.current().settings
+    if not settings.security_contact:
+        raise errors.NotFound
+    expires = clock.as_datetime(clock.now()) + datetime.timedelta(days=180)
+    lines = [f"Contact: {settings.security_contact}", f"Expires: {expires:%Y-%m-%dT00:00:00Z}", "Preferred-Languages: en"]
+    if settings.public_url:
+        lines.append(f"Canonical: {settings.public_url}/.well-known/security.txt")
+    return flask.Response("\n".join(lines) + "\n", mimetype="text/plain")
+
+
+@blueprint.get("/.well-known/change-password")
+def change_password() -> flask.Response:
+    """Lead password managers to the page (W3C change-password URL)."""
+    return flask.make_response(flask.redirect("/account/security", 302))

@@ -1,0 +1,37 @@
+"""Ready account pages, from sign-in to sessions, that a host restyles by its own `aegis/base.html`.
+
+They work without JavaScript and call the same services as the JSON views; neither owns rules.
+"""
+
+import datetime
+
+import flask
+from markupsafe import Markup
+
+from aegis import clock, csrf, errors, state
+from aegis.pages import again, views
+from aegis.sessions import required
+
+
+def register(app: flask.Flask) -> None:
+    """Add the pages, what their templates use, and the way back to a form that met an ended session."""
+    app.register_blueprint(views.blueprint)
+    app.jinja_env.globals["csrf_token"] = csrf.token
+    app.jinja_env.globals["current_account"] = required.current_account
+    app.jinja_env.globals["site_name"] = state_of(app).settings.site_name
+    app.jinja_env.filters["datetime"] = _datetime
+    app.register_error_handler(errors.NotSignedIn, again.sign_in)
+    app.register_error_handler(errors.ReauthenticationRequired, again.confirm)
+    app.register_error_handler(errors.CsrfFailed, again.send)
+
+
+def state_of(app: flask.Flask) -> state.State:
+    """Return the state of an application outside of its requests."""
+    found: state.State = app.extensions["aegis"]
+    return found
+
+
+def _datetime(value: datetime.datetime | int) -> Markup:
+    """Show a time to people; the machine-readable form stands beside it."""
+    moment = clock.as_datetime(value) if isinstance(value, int) else value
+    return Markup('<time datetime="{}">{}</time>').format(moment.isoformat(), f"{moment:%-d %B %Y, %H:%M} UTC")

@@ -1,0 +1,126 @@
+"""A form met an ended session or an old token: sign in again and get back what was typed; nothing is lost.
+
+What was typed travels in the page itself as signed text, so that it needs no storage and cannot be pointed at
+another address. Passwords never travel.
+"""
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import flask
+from flask.typing import ResponseReturnValue
+
+from aegis import errors, state
+from aegis.csrf import FIELD
+from aegis.web import faults, wants_page
+
+_PURPOSE = "resume"
+_SECRET_WORDS = ("password", "code")
+_OWN_FORMS = {"aegis_pages.login_post": "aegis/login.html", "aegis_pages.register_post": "aegis/register.html"}
+LONG_TEXT = 60
+"""Characters from which a field is shown as a text area."""
+
+
+class Typed(NamedTuple):
+    """One field of the form that is to be finished."""
+
+    name: str
+    value: str
+    label: str
+    multiline: bool
+
+
+def sign_in(error: errors.AegisError) -> ResponseReturnValue:
+    """Lead a person to the sign-in page and back; programs get the plain refusal."""
+    if not wants_page():
+        return faults.answer(error)
+    if not _is_post():
+        return flask.redirect(flask.url_for("aegis_pages.login", next=_here()), 303)
+    return _ask("aegis/login.html", error)
+
+
+def confirm(error: errors.AegisError) -> ResponseReturnValue:
+    """Lead a person to the confirmation of the password and back."""
+    if not wants_page():
+        return faults.answer(error)
+    if not _is_post():
+        return flask.redirect(flask.url_for("aegis_pages.reauthenticate", next=_here()), 303)
+    return _ask("aegis/reauthenticate.html", error)
+
+
+def send(error: errors.AegisError) -> ResponseReturnValue:
+    """Show a form with an outdated token once more, ready to be sent; another site's request gets no such offer."""
+    is_own_form = flask.request.endpoint in _OWN_FORMS
+    if not wants_page() or isinstance(error, errors.CrossSite) or (_holds_secret() and not is_own_form):
+        return faults.answer(error)
+    if is_own_form:
+        template = _OWN_FORMS[str(flask.request.endpoint)]
+        typed = {name: text for name, text in flask.request.form.items() if not _is_secret(name)}
+        words = {"form": typed, "errors": {}, "error": error.sentence, "next": typed.get("next", ""), "resume": typed.get("resume")}
+        return flask.render_template(template, **words), error.status
+    return finish(_pack(), error.status)
+
+
+def finish(resume: str, status: int = 200) -> ResponseReturnValue:
+    """Show what was typed, ready to be sent. Text that is not ours leads home."""
+    content = _unpack(resume)
+    if content is None:
+        return flask.redirect("/", 303)
+    fields = list(_fields(content["fields"]))
+    page = flask.render_template("aegis/resume.html", action=content["action"], fields=fields, status=status)
+    return page, status
+
+
+def local_path(text: str | None) -> str:
+    """Return a path on this site, or nothing for whatever could lead elsewhere (ASVS 3.7.2)."""
+    if not text or not text.startswith("/") or text.startswith(("//", "/\\")):
+        return ""
+    if any(character < "!" or character in '\\"<>' for character in text):
+        return ""
+    return text
+
+
+def _ask(template: str, error: errors.AegisError) -> ResponseReturnValue:
+    resume = None if _holds_secret() else _pack()
+    back = "" if resume else local_path(flask.request.path)
+    words = {"form": {}, "errors": {}, "error": None if resume else error.sentence, "next": back, "resume": resume}
+    return flask.render_template(template, **words), error.status
+
+
+def _is_post() -> bool:
+    return flask.request.method not in {"GET", "HEAD"}
+
+
+def _here() -> str:
+    query = flask.request.query_string.decode("ascii", "replace")
+    return local_path(flask.request.path + (f"?{query}" if query else ""))
+
+
+def _is_secret(name: str) -> bool:
+    return any(word in name for word in _SECRET_WORDS)
+
+
+def _holds_secret() -> bool:
+    return any(_is_secret(name) for name in flask.request.form)
+
+
+def _pack() -> str:
+    fields = [[name, text] for name, text in flask.request.form.items(multi=True) if name != FIELD]
+    content = json.dumps({"action": flask.request.path, "fields": fields})
+    return state.current().keyring.sign(_PURPOSE, base64.urlsafe_b64encode(content.encode()).decode())
+
+
+def _unpack(resume: str) -> dict[str, Any] | None:
+    payload = state.current().keyring.verify(_PURPOSE, resume)
+    if payload is None:
+        return None
+    content: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload))
+    return content
+
+
+def _fields(pairs: list[list[str]]) -> Iterator[Typed]:
+    for name, text in pairs:
+        label = name.replace("_", " ").capitalize()
+        yield Typed(name, text, label, len(text) > LONG_TEXT or "\n" in text)

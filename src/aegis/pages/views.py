@@ -1,0 +1,204 @@
+"""HTTP of the account pages: each form calls the same service as the JSON view of the same name."""
+
+from typing import Any
+
+import flask
+from flask.typing import ResponseReturnValue
+
+from aegis import clock, csrf, errors, sessions, state
+from aegis.accounts import schemas
+from aegis.accounts import service as accounts
+from aegis.login import views as login_views
+from aegis.login.schemas import Login, Reauthenticate
+from aegis.pages.again import finish, local_path
+from aegis.sessions import service as session_service
+from aegis.sessions.required import login_required, signed_in
+from aegis.web import read_form
+
+blueprint = flask.Blueprint(
+    "aegis_pages", __name__, template_folder="templates", static_folder="static", static_url_path="/static/aegis"
+)
+
+_BESIDE = frozenset({csrf.FIELD, "next", "resume"})
+
+
+def _form(template: str, error: errors.AegisError | None = None, **words: Any) -> ResponseReturnValue:
+    """Show a form with what was typed, passwords excepted, and what is wrong with it."""
+    request = flask.request
+    given = request.form if request.method == "POST" else request.args
+    typed = {name: text for name, text in request.form.items() if "password" not in name}
+    known = {
+        "form": typed,
+        "errors": error.fields if error else {},
+        "error": None if error is None or error.fields else error.sentence,
+        "next": local_path(given.get("next")),
+        "resume": request.form.get("resume"),
+    }
+    response = flask.make_response(flask.render_template(template, **{**known, **words}), error.status if error else 200)
+    if error:
+        response.headers.update(error.headers)
+    return response
+
+
+def _onward() -> ResponseReturnValue:
+    """Go on where the person was: the form that was interrupted, the page asked for, or home."""
+    resume = flask.request.form.get("resume")
+    if resume:
+        return finish(resume)
+    return flask.redirect(local_path(flask.request.form.get("next")) or "/", 303)
+
+
+@blueprint.get("/login")
+def login() -> ResponseReturnValue:
+    """Show the sign-in form."""
+    if sessions.current() is not None:
+        return flask.redirect(local_path(flask.request.args.get("next")) or "/", 303)
+    return _form("aegis/login.html")
+
+
+@blueprint.post("/login", endpoint="login_post")
+@csrf.for_visitors
+def login_post() -> ResponseReturnValue:
+    """Sign in and go on."""
+    try:
+        typed = read_form(Login, drop=_BESIDE)
+        login_views.sign_in(typed.username, typed.password)
+    except (errors.InvalidInput, errors.InvalidCredentials, errors.Busy, errors.RateLimited) as error:
+        return _form("aegis/login.html", error)
+    return _onward()
+
+
+@blueprint.get("/register")
+def register() -> ResponseReturnValue:
+    """Show the registration form."""
+    return _form("aegis/register.html")
+
+
+@blueprint.post("/register", endpoint="register_post")
+@csrf.for_visitors
+def register_post() -> ResponseReturnValue:
+    """Create the account and sign in with it."""
+    application = state.current()
+    try:
+        typed = read_form(schemas.Register, drop=_BESIDE)
+        accounts.register(typed.username, typed.password, typed.email, application.settings, application.hasher)
+        login_views.sign_in(typed.username, typed.password)
+    except (errors.InvalidInput, errors.Busy, errors.RateLimited) as error:
+        return _form("aegis/register.html", error)
+    flask.flash("Welcome. Your account was created and you are signed in.", "success")
+    return _onward()
+
+
+@blueprint.post("/logout")
+def logout() -> ResponseReturnValue:
+    """End the session and say so."""
+    login_views.sign_out()
+    page = flask.make_response(flask.render_template("aegis/logged_out.html"))
+    return login_views.with_clear_site_data(page)
+
+
+@blueprint.get("/reauthenticate")
+@login_required
+def reauthenticate() -> ResponseReturnValue:
+    """Ask for the password once more."""
+    return _form("aegis/reauthenticate.html")
+
+
+@blueprint.post("/reauthenticate", endpoint="reauthenticate_post")
+@login_required
+def reauthenticate_post() -> ResponseReturnValue:
+    """Confirm the password and go on with what was begun."""
+    try:
+        login_views.confirm(read_form(Reauthenticate, drop=_BESIDE).password)
+    except (errors.InvalidInput, errors.InvalidCredentials, errors.Busy, errors.RateLimited) as error:
+        return _form("aegis/reauthenticate.html", error)
+    return _onward()
+
+
+@blueprint.get("/profile")
+@login_required
+def profile() -> ResponseReturnValue:
+    """Show the own profile."""
+    account = accounts.get(signed_in().account_id)
+    typed = {"display_name": account.display_name, "email": account.email or "", "bio": account.bio}
+    return _form("aegis/profile.html", form=typed, account=account)
+
+
+@blueprint.post("/profile", endpoint="profile_post")
+@login_required
+def profile_post() -> ResponseReturnValue:
+    """Save the own profile."""
+    own = signed_in()
+    try:
+        typed = read_form(schemas.ChangeProfile)
+        accounts.change_profile(own.account_id, display_name=typed.display_name, bio=typed.bio)
+    except errors.InvalidInput as error:
+        return _form("aegis/profile.html", error, account=accounts.get(own.account_id))
+    flask.flash("Your profile was saved.", "success")
+    return flask.redirect(flask.url_for("aegis_pages.profile"), 303)
+
+
+@blueprint.get("/account/security")
+@login_required
+def security() -> ResponseReturnValue:
+    """Show the password form and the own sessions."""
+    return _form("aegis/security.html", sessions=_own_sessions())
+
+
+@blueprint.post("/account/password")
+@login_required
+def change_password() -> ResponseReturnValue:
+    """Change the password; all other sessions end."""
+    application = state.current()
+    try:
+        typed = read_form(schemas.ChangePassword)
+        token = accounts.change_password(
+            signed_in(),
+            sessions.presented_token() or "",
+            typed.current_password,
+            typed.new_password,
+            application.settings,
+            application.hasher,
+        )
+    except (errors.InvalidInput, errors.Busy, errors.RateLimited) as error:
+        return _form("aegis/security.html", error, sessions=_own_sessions())
+    sessions.give_cookie(token)
+    flask.flash("Your password was changed. All other sessions have ended.", "success")
+    return flask.redirect(flask.url_for("aegis_pages.security"), 303)
+
+
+@blueprint.post("/account/sessions/<session_id>/end")
+@login_required
+def end_session(session_id: str) -> ResponseReturnValue:
+    """End one of the own sessions."""
+    own = signed_in()
+    session_service.revoke(own.account_id, session_id)
+    if session_id == own.id:
+        return logout()
+    flask.flash("The session has ended.", "success")
+    return flask.redirect(flask.url_for("aegis_pages.security"), 303)
+
+
+@blueprint.post("/account/sessions/end-others")
+@login_required
+def end_other_sessions() -> ResponseReturnValue:
+    """End all own sessions but this one."""
+    own = signed_in()
+    ended = session_service.revoke_all(own.account_id, but=own.id)
+    flask.flash(f"{ended} other {'session has' if ended == 1 else 'sessions have'} ended.", "success")
+    return flask.redirect(flask.url_for("aegis_pages.security"), 303)
+
+
+def _own_sessions() -> list[dict[str, Any]]:
+    own = signed_in()
+    return [
+        {
+            "id": item.id,
+            "device": item.user_agent or "Unknown device",
+            "address": item.address,
+            "started_at": clock.as_datetime(item.started_at),
+            "last_used_at": clock.as_datetime(item.last_used_at),
+            "is_current": item.id == own.id,
+        }
+        for item in session_service.list_of(own.account_id, state.current().settings)
+    ]

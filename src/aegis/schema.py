@@ -1,0 +1,59 @@
+"""Every table of aegis on one page. Times are epoch seconds (`clock.now`), ids are random text."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+"""All tables of one application; the course platform adds its own to it."""
+
+
+def text(length: int) -> sa.types.TypeEngine[str]:
+    """Return text that compares exactly: MariaDB's default would take `ı` for `i` and `A` for `a`."""
+    return sa.String(length).with_variant(mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
+
+
+def digest() -> sa.types.TypeEngine[bytes]:
+    """Return the type of a SHA-256."""
+    return sa.LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb")
+
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("id", text(22), primary_key=True),
+    sa.Column("username", text(64), nullable=False),
+    sa.Column("username_canonical", text(300), nullable=False, unique=True),
+    sa.Column("email", text(320)),
+    sa.Column("email_canonical", text(320), unique=True),
+    sa.Column("password_hash", text(255), nullable=False),
+    sa.Column("role", text(16), nullable=False),
+    sa.Column("is_active", sa.Boolean, nullable=False),
+    sa.Column("display_name", text(80), nullable=False),
+    sa.Column("bio", text(1000), nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("password_changed_at", sa.BigInteger, nullable=False),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("token_hash", digest(), primary_key=True),
+    sa.Column("id", text(22), nullable=False, unique=True),
+    sa.Column("account_id", text(22), sa.ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("started_at", sa.BigInteger, nullable=False, index=True),
+    sa.Column("authenticated_at", sa.BigInteger, nullable=False),
+    sa.Column("last_used_at", sa.BigInteger, nullable=False, index=True),
+    sa.Column("auth_level", sa.SmallInteger, nullable=False),
+    sa.Column("method", text(16), nullable=False),
+    sa.Column("user_agent", text(255), nullable=False),
+    sa.Column("address", text(45), nullable=False),
+    sa.Column("browser_hash", digest()),
+)

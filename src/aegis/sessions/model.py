@@ -1,0 +1,55 @@
+"""What a session is, once its record was read."""
+
+from typing import NamedTuple
+
+from aegis.settings import Settings
+
+
+class Account(NamedTuple):
+    """The signed-in account as it is now, not as it was at sign-in."""
+
+    id: str
+    username: str
+    display_name: str
+    email: str | None
+    role: str
+
+    @property
+    def name(self) -> str:
+        """What to call the person."""
+        return self.display_name or self.username
+
+
+class Session(NamedTuple):
+    """A live session with its account: the columns of the one query, in its order."""
+
+    id: str
+    account_id: str
+    started_at: int
+    authenticated_at: int
+    last_used_at: int
+    auth_level: int
+    method: str
+    username: str
+    display_name: str
+    email: str | None
+    role: str
+    is_active: int
+
+    @property
+    def account(self) -> Account:
+        """The account this session belongs to."""
+        return Account(self.account_id, self.username, self.display_name, self.email, self.role)
+
+    def expires_at(self, settings: Settings) -> int:
+        """Return when the session ends if it is not used any more: the nearer of idle and overall timeout."""
+        return min(self.last_used_at + settings.session_idle_s, self.started_at + settings.session_overall_s)
+
+    def is_fresh(self, now: int, settings: Settings) -> bool:
+        """Whether the person proved who they are recently enough for a sensitive action."""
+        return now < self.authenticated_at + settings.session_fresh_s
+
+
+def use_interval_s(settings: Settings) -> int:
+    """Return how exact "last used" is: at most one write a minute, and finer for short idle timeouts."""
+    return min(60, settings.session_idle_s // 4)

@@ -1,0 +1,165 @@
+"""The life of a session: start, use, rotate, end. What is said here holds in every process at once,
+as each request looks its token up again and no copy exists anywhere.
+"""
+
+from typing import NamedTuple
+
+from aegis import clock, db, errors, tokens
+from aegis.db import Database
+from aegis.sessions import store
+from aegis.sessions.model import Session, use_interval_s
+from aegis.settings import Settings
+from aegis.web.client import Client
+
+PASSWORD_LEVEL = 1
+"""Authentication level of a password alone; a second factor makes it 2."""
+
+PURGE_BATCH = 500
+"""Rows of one deleting statement: small enough that no request waits for it."""
+
+
+class Listed(NamedTuple):
+    """One line of the list of sessions that the owner sees."""
+
+    id: str
+    user_agent: str
+    address: str
+    method: str
+    started_at: int
+    last_used_at: int
+    expires_at: int
+
+
+def find(token: str, database: Database, settings: Settings) -> Session | None:
+    """Return the live session of a token. Unknown, expired and deactivated are one answer: None."""
+    row = store.LIVE.one(database, tokens.hash_token(token))
+    if row is None:
+        return None
+    session = Session._make(row)
+    if not session.is_active or clock.now() >= session.expires_at(settings):
+        return None
+    return session
+
+
+def start(
+    account_id: str,
+    settings: Settings,
+    client: Client,
+    *,
+    method: str = "password",
+    level: int = PASSWORD_LEVEL,
+    browser: str | None = None,
+    replaces: str | None = None,
+) -> str:
+    """Start a session and return its token: put it in the cookie now, as only its hash is kept.
+
+    `replaces` is the token the client came with: it is dead afterwards (ASVS 7.2.4). `browser` names the browser
+    that sent a form; what it started before for this account ends, so that a double click leaves one session.
+    Raises InvalidCredentials when the account was deactivated in the meantime.
+    """
+    token, now = tokens.new_token(), clock.now()
+    browser_hash = tokens.hash_token(browser) if browser else None
+    with db.transaction():
+        if not store.lock_account(account_id):
+            raise errors.InvalidCredentials
+        if replaces:
+            store.remove_by_hash(tokens.hash_token(replaces))
+        if browser_hash:
+            store.remove_of_browser(account_id, browser_hash)
+        _make_room(account_id, settings.sessions_per_account - 1)
+        store.add(
+            {
+                "token_hash": tokens.hash_token(token),
+                "id": tokens.new_id(),
+                "account_id": account_id,
+                "started_at": now,
+                "authenticated_at": now,
+                "last_used_at": now,
+                "auth_level": level,
+                "method": method,
+                "user_agent": client.user_agent,
+                "address": client.address,
+                "browser_hash": browser_hash,
+            }
+        )
+    return token
+
+
+def _make_room(account_id: str, keep: int) -> None:
+    ids = store.list_oldest_first(account_id)
+    store.remove(account_id, ids[: max(0, len(ids) - keep)])
+
+
+def rotate(session: Session, token: str, *, level: int | None = None) -> str:
+    """Give the session a new token and fresh authentication; the old token is dead in every process.
+
+    Call it whenever rights are gained or a secret changes: a token known before must be worthless after it.
+    Raises NotSignedIn if the session ended in the meantime.
+    """
+    new, now = tokens.new_token(), clock.now()
+    values = {
+        "token_hash": tokens.hash_token(new),
+        "authenticated_at": now,
+        "last_used_at": now,
+        "auth_level": level or session.auth_level,
+    }
+    if not store.replace_token(session.id, tokens.hash_token(token), values):
+        raise errors.NotSignedIn
+    return new
+
+
+def note_use(session: Session, settings: Settings) -> None:
+    """Move the idle deadline, with at most one write a minute; an ended session stays ended."""
+    now, interval = clock.now(), use_interval_s(settings)
+    if now - session.last_used_at >= interval:
+        store.touch(session.id, now, now - interval)
+
+
+def is_alive(session_id: str, settings: Settings) -> bool:
+    """Tell whether a session of this id is alive."""
+    return store.find_live(session_id, *_horizon(settings))
+
+
+def list_of(account_id: str, settings: Settings) -> list[Listed]:
+    """Return the account's live sessions, the latest used first."""
+    return [
+        Listed(
+            row.id,
+            row.user_agent,
+            row.address,
+            row.method,
+            row.started_at,
+            row.last_used_at,
+            min(row.last_used_at + settings.session_idle_s, row.started_at + settings.session_overall_s),
+        )
+        for row in store.list_live(account_id, *_horizon(settings))
+    ]
+
+
+def revoke_token(token: str) -> bool:
+    """End the session of a token; tell whether there was one."""
+    return store.remove_by_hash(tokens.hash_token(token))
+
+
+def revoke(account_id: str, session_id: str) -> None:
+    """End one session of the account. Raises NotFound for any other id."""
+    if not store.remove(account_id, [session_id]):
+        raise errors.NotFound("There is no such session.")
+
+
+def revoke_all(account_id: str, but: str | None = None) -> int:
+    """End all sessions of the account, or all but one, and return how many ended."""
+    return store.remove_all(account_id, but)
+
+
+def purge(settings: Settings, batch: int = PURGE_BATCH) -> int:
+    """Delete up to `batch` expired sessions and return how many went; 0 means that none is left."""
+    used_before, started_before = _horizon(settings)
+    expired = store.list_expired(used_before, started_before, batch)
+    return store.remove_expired(expired, used_before, started_before) if expired else 0
+
+
+def _horizon(settings: Settings) -> tuple[int, int]:
+    """Return the times before which a last use and a start mean that a session is over."""
+    now = clock.now()
+    return now - settings.session_idle_s, now - settings.session_overall_s

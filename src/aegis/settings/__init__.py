@@ -1,0 +1,20 @@
+"""Every setting once: name, type, default, unit, one line, and what production demands of it.
+
+`declared.py` is the list, `parse.py` turns text into values, `judge.py` holds the rules of production. The
+start-up check, `aegis config` and the reference in the docs all come from the declarations.
+"""
+
+from aegis.settings.declared import PRODUCTION, TESTING, Settings, declarations
+from aegis.settings.load import Configured, ConfigurationError, load
+from aegis.settings.parse import masked
+
+__all__ = [
+    "PRODUCTION",
+    "TESTING",
+    "ConfigurationError",
+    "Configured",
+    "Settings",
+    "declarations",
+    "load",
+    "masked",
+]

@@ -1,0 +1,289 @@
+"""The list of settings. Adding one means adding one field here; everything else follows from it."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aegis.settings import parse
+
+DEVELOPMENT = "development"
+TESTING = "testing"
+PRODUCTION = "production"
+ENVIRONMENTS = (DEVELOPMENT, TESTING, PRODUCTION)
+
+DEVELOPMENT_KEY = "development-key-that-everybody-knows-and-production-refuses"
+DAY_S = 86_400
+
+
+@dataclasses.dataclass(frozen=True)
+class Declaration:
+    """What is known of one setting beside its value."""
+
+    name: str
+    help: str
+    read: Callable[[str], Any]
+    unit: str = ""
+    secret: bool = False
+    production_rule: str = ""
+    defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def _setting(
+    name: str,
+    read: Callable[[str], Any],
+    default: Any,
+    help: str,  # noqa: A002 - the field's word, as in click
+    *,
+    unit: str = "",
+    secret: bool = False,
+    rule: str = "",
+    production: Any = dataclasses.MISSING,
+    testing: Any = dataclasses.MISSING,
+) -> Any:
+    """Declare a setting; `rule` says in words what `judge.py` demands of it in production."""
+    others = {PRODUCTION: production, TESTING: testing}
+    defaults = {
+        environment: others.get(environment, default)
+        if others.get(environment, dataclasses.MISSING) is not dataclasses.MISSING
+        else default
+        for environment in ENVIRONMENTS
+    }
+    declared = Declaration(name, help, read, unit, secret, rule, defaults)
+    return dataclasses.field(default=default, metadata={"declaration": declared})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The values one application runs with; frozen, so that nothing changes them behind the checks."""
+
+    environment: str = _setting(
+        "FLASK_ENV",
+        parse.choice(*ENVIRONMENTS),
+        DEVELOPMENT,
+        "Which set of defaults and rules applies: development, testing or production.",
+    )
+    secret_key: str = _setting(
+        "SECRET_KEY",
+        parse.string,
+        DEVELOPMENT_KEY,
+        "Signs visitors' cookies, form tokens and links. `aegis secret` prints a fresh one.",
+        secret=True,
+        production="",
+        rule="required, at least 32 bytes, no known or example value",
+    )
+    secret_key_fallbacks: tuple[str, ...] = _setting(
+        "SECRET_KEY_FALLBACKS",
+        parse.words,
+        (),
+        "Former keys, comma-separated, that still verify but never sign, so that a new key logs nobody out.",
+        secret=True,
+        rule="each as strong as SECRET_KEY, none equal to it",
+    )
+    database_url: str = _setting(
+        "DATABASE_URL",
+        parse.string,
+        "sqlite:///instance/aegis.sqlite",
+        "Where accounts, sessions and courses live: postgresql://, mysql://, mariadb:// or sqlite:///.",
+        secret=True,
+        production="",
+        testing="sqlite://",
+        rule="required; SQLite only with AEGIS_ALLOW_SQLITE=1",
+    )
+    allow_sqlite: bool = _setting(
+        "AEGIS_ALLOW_SQLITE",
+        parse.boolean,
+        False,
+        "Permits SQLite in production, for one machine with one disk.",
+    )
+    database_pool_size: int = _setting(
+        "AEGIS_DATABASE_POOL_SIZE",
+        parse.integer(1, 200),
+        10,
+        "Connections to the database that one process keeps at most.",
+    )
+    database_timeout_s: int = _setting(
+        "AEGIS_DATABASE_TIMEOUT",
+        parse.integer(1, 60),
+        2,
+        "How long a request waits for the database before it is answered 503.",
+        unit="seconds",
+    )
+    public_url: str = _setting(
+        "AEGIS_URL",
+        parse.origin,
+        "http://localhost:5000",
+        "The public address. Links come from it alone; when it is set, other hosts are answered 421.",
+        production="",
+        rule="https://",
+    )
+    trusted_proxies: tuple[parse.Network, ...] = _setting(
+        "AEGIS_TRUSTED_PROXIES",
+        parse.networks,
+        (),
+        "Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are believed, one hop each.",
+        rule="not everybody (0.0.0.0/0 or ::/0)",
+    )
+    session_cookie_secure: bool = _setting(
+        "SESSION_COOKIE_SECURE",
+        parse.boolean,
+        False,
+        "Cookies travel over HTTPS only, and carry the __Host- prefix.",
+        production=True,
+        rule="on",
+    )
+    session_cookie_httponly: bool = _setting(
+        "SESSION_COOKIE_HTTPONLY",
+        parse.boolean,
+        True,
+        "Scripts cannot read the session cookie.",
+        rule="on",
+    )
+    session_cookie_samesite: str = _setting(
+        "SESSION_COOKIE_SAMESITE",
+        parse.choice("Lax", "Strict", "None"),
+        "Lax",
+        "Whether other sites' requests carry the cookie: Lax or Strict.",
+        rule="Lax or Strict",
+    )
+    session_idle_s: int = _setting(
+        "PERMANENT_SESSION_LIFETIME",
+        parse.integer(1, 30 * DAY_S),
+        3600,
+        "A session ends after this time without use (NIST 800-63B-4 section 2.2.3: one hour).",
+        unit="seconds",
+        rule="not longer than AEGIS_SESSION_OVERALL_LIFETIME",
+    )
+    session_overall_s: int = _setting(
+        "AEGIS_SESSION_OVERALL_LIFETIME",
+        parse.integer(1, 30 * DAY_S),
+        43_200,
+        "A session ends after this time however much it is used (NIST 800-63B-4 section 2.2.3: below 24 hours).",
+        unit="seconds",
+    )
+    session_fresh_s: int = _setting(
+        "AEGIS_SESSION_FRESH_LIFETIME",
+        parse.integer(1, DAY_S),
+        600,
+        "How long after signing in sensitive actions are allowed without asking for the password again.",
+        unit="seconds",
+    )
+    sessions_per_account: int = _setting(
+        "AEGIS_SESSIONS_PER_ACCOUNT",
+        parse.integer(1, 1000),
+        25,
+        "How many sessions one account may have at once; the oldest goes.",
+    )
+    password_minimum: int = _setting(
+        "AEGIS_PASSWORD_MINIMUM",
+        parse.integer(8, 64),
+        15,
+        "Shortest new password (NIST 800-63B-4 section 3.1.1.2: 15 where it is the only factor).",
+        unit="characters",
+        rule="at least 15",
+    )
+    password_maximum: int = _setting(
+        "AEGIS_PASSWORD_MAXIMUM",
+        parse.integer(64, 1024),
+        128,
+        "Longest password; a longer one is refused, never cut.",
+        unit="characters",
+    )
+    password_banned_words: tuple[str, ...] = _setting(
+        "AEGIS_PASSWORD_BANNED_WORDS",
+        parse.words,
+        (),
+        "Names of your school or product that a password may not consist of, comma-separated.",
+    )
+    password_pepper: tuple[str, ...] = _setting(
+        "AEGIS_PASSWORD_PEPPER",
+        parse.words,
+        (),
+        "Keys of a keyed step before the password hash, kept apart from the database; the first is used, all verify.",
+        secret=True,
+        rule="each at least 32 bytes",
+    )
+    argon2_memory_kib: int = _setting(
+        "AEGIS_ARGON2_MEMORY",
+        parse.integer(8, 4_194_304),
+        19_456,
+        "Memory of one password hash (OWASP Password Storage Cheat Sheet: 19 MiB with 2 passes).",
+        unit="KiB",
+        testing=1024,
+        rule="at least 19456",
+    )
+    argon2_passes: int = _setting(
+        "AEGIS_ARGON2_PASSES",
+        parse.integer(1, 50),
+        2,
+        "Passes of one password hash.",
+        testing=1,
+        rule="at least 2",
+    )
+    argon2_parallel: int = _setting(
+        "AEGIS_ARGON2_PARALLEL",
+        parse.integer(1, 64),
+        max(1, min(os.cpu_count() or 1, 64)),
+        "Password hashes computed at once in one process; further ones wait.",
+    )
+    argon2_queue: int = _setting(
+        "AEGIS_ARGON2_QUEUE",
+        parse.integer(0, 10_000),
+        32,
+        "Sign-ins that may wait for a password hash in one process; more are answered 503 with Retry-After.",
+    )
+    body_limit: int = _setting(
+        "AEGIS_BODY_LIMIT",
+        parse.integer(1024, 1_073_741_824),
+        1_048_576,
+        "Longest request body.",
+        unit="bytes",
+    )
+    workers: int = _setting(
+        "AEGIS_WORKERS",
+        parse.integer(1, 256),
+        1,
+        "Processes that `aegis serve` starts.",
+        production=max(2, min(os.cpu_count() or 2, 256)),
+    )
+    threads: int = _setting(
+        "AEGIS_THREADS",
+        parse.integer(1, 256),
+        4,
+        "Threads of each process that `aegis serve` starts.",
+    )
+    hsts_s: int = _setting(
+        "AEGIS_HSTS",
+        parse.integer(0, 63_072_000),
+        31_536_000,
+        "How long browsers remember to use HTTPS only; 0 sends no such header.",
+        unit="seconds",
+    )
+    site_name: str = _setting(
+        "AEGIS_SITE_NAME",
+        parse.string,
+        "Aegis Academy",
+        "The name people read in pages.",
+    )
+    security_contact: str = _setting(
+        "AEGIS_SECURITY_CONTACT",
+        parse.string,
+        "",
+        "Where researchers report faults (mailto: or https:), shown in /.well-known/security.txt.",
+        rule="should be set",
+    )
+
+    @property
+    def is_production(self) -> bool:
+        """Whether the rules of production apply."""
+        return self.environment == PRODUCTION
+
+    @property
+    def cookie_prefix(self) -> str:
+        """`__Host-` wherever cookies are Secure (RFC 6265bis section 4.1.3.2), else nothing."""
+        return "__Host-" if self.session_cookie_secure else ""
+
+
+def declarations() -> dict[str, Declaration]:
+    """Return the declarations by field name, in the order of the list."""
+    return {field.name: field.metadata["declaration"] for field in dataclasses.fields(Settings)}

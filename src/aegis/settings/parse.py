@@ -1,0 +1,93 @@
+"""From the text of an environment variable to a typed value; each error is a sentence with the fix."""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off", ""}
+
+
+def boolean(text: str) -> bool:
+    """Read 1/0, true/false, yes/no, on/off."""
+    lowered = text.strip().lower()
+    if lowered in _TRUE:
+        return True
+    if lowered in _FALSE:
+        return False
+    raise ValueError("must be 1 or 0 (true/false, yes/no and on/off work too)")
+
+
+def integer(least: int, most: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers from `least` to `most`."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch(r"-?[0-9]{1,18}", text.strip()) or not least <= int(text) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(text)
+
+    return read
+
+
+def string(text: str) -> str:
+    """Take the text as it is."""
+    return text
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Read a comma-separated list."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def choice(*allowed: str) -> Callable[[str], str]:
+    """Return a reader of one of the words."""
+
+    def read(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}")
+        return text
+
+    return read
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """Read a comma-separated list of addresses and networks."""
+    found = []
+    for word in words(text):
+        try:
+            found.append(ipaddress.ip_network(word, strict=False))
+        except ValueError:
+            raise ValueError(f"{word!r} is not an address or a network such as 10.0.0.0/8") from None
+    return tuple(found)
+
+
+def origin(text: str) -> str:
+    """Read `scheme://host[:port]` without a path; the default port is dropped; empty means not set."""
+    if not text.strip():
+        return ""
+    parts = urlsplit(text.strip())
+    message = "must be a scheme and a host only, such as https://platform.edu"
+    try:
+        port = parts.port
+    except ValueError:
+        raise ValueError(message) from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
+        raise ValueError(message)
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(message)
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    suffix = "" if port in {None, {"http": 80, "https": 443}[parts.scheme]} else f":{port}"
+    return f"{parts.scheme}://{host}{suffix}"
+
+
+def masked(value: object) -> str:
+    """Show a value with the secret inside hidden; an address keeps all but its password."""
+    text = ",".join(str(part) for part in value) if isinstance(value, tuple) else str(value)
+    if not text:
+        return "(empty)"
+    if "://" not in text:
+        return "********"
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:********@", re.sub(r"(?i)(password|sslpassword)=[^&]*", r"\1=********", text))

@@ -1,0 +1,33 @@
+"""What one application holds while it runs: settings, keys, database. Nothing here is global."""
+
+import dataclasses
+from typing import TYPE_CHECKING, cast
+
+import flask
+
+from aegis.settings import Configured, Settings
+
+if TYPE_CHECKING:
+    from aegis.db import Database
+    from aegis.passwords import Hasher
+    from aegis.tokens import Keyring
+
+
+@dataclasses.dataclass
+class State:
+    """The parts of one application, made by `Aegis.init_app`."""
+
+    configured: Configured
+    keyring: "Keyring"
+    database: "Database"
+    hasher: "Hasher"
+
+    @property
+    def settings(self) -> Settings:
+        """The values the application runs with."""
+        return self.configured.settings
+
+
+def current() -> State:
+    """Return the state of the application that handles this request or command."""
+    return cast("State", flask.current_app.extensions["aegis"])

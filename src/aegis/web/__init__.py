@@ -1,0 +1,7 @@
+"""Request and answer: what comes in is validated here, what goes out is shaped here. No rules, no storage."""
+
+from aegis.web.bodies import Body, read_form, read_json
+from aegis.web.client import Client, client, wants_page
+from aegis.web.operation import Answer, operation
+
+__all__ = ["Answer", "Body", "Client", "client", "operation", "read_form", "read_json", "wants_page"]

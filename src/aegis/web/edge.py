@@ -1,0 +1,143 @@
+"""The front door, ahead of Flask: what holds for every request and every answer, errors and static files included.
+
+It names the request, believes trusted proxies, refuses foreign hosts, answers the fast paths, and adds the
+security headers. It is a plain WSGI layer because a header that is added last, in one place, cannot be forgotten.
+"""
+
+import os
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from aegis import errors
+from aegis.settings import Configured
+from aegis.web import faults
+from aegis.web.client import believe_proxies
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication
+
+Environ = dict[str, Any]
+Headers = list[tuple[str, str]]
+FastPath = Callable[[Environ], tuple[str, Headers, bytes] | None]
+
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+    "manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
+)
+_ALWAYS: Headers = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", PAGE_POLICY),
+    ("Referrer-Policy", "same-origin"),
+    ("X-Frame-Options", "DENY"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+]
+_OVERRIDABLE = {"content-security-policy", "referrer-policy", "cross-origin-resource-policy"}
+_HEALTHY = b'{"status":"healthy"}'
+
+
+class Edge:
+    """Wraps the application's `wsgi_app`."""
+
+    def __init__(
+        self,
+        inner: "WSGIApplication",
+        configured: Configured,
+        asked: Callable[[Environ], bool],
+        fast_paths: dict[str, FastPath],
+        on_first_request: Callable[[], None],
+    ) -> None:
+        """`asked` tells whether an answer depends on who is asking; `fast_paths` answer GET ahead of Flask."""
+        settings = configured.settings
+        self._inner = inner
+        self._asked = asked
+        self._fast_paths = fast_paths
+        self._trusted = settings.trusted_proxies
+        is_named = bool(settings.public_url) and configured.is_set("public_url")
+        self._host = urlsplit(settings.public_url).netloc.lower() if is_named else None
+        self._is_https = settings.public_url.startswith("https://")
+        self._public_url = settings.public_url
+        hsts = [("Strict-Transport-Security", f"max-age={settings.hsts_s}; includeSubDomains")]
+        self._headers = _ALWAYS + (hsts if settings.is_production and settings.hsts_s else [])
+        self._names = {name.lower() for name, _ in self._headers} & _OVERRIDABLE
+        self._on_first_request = on_first_request
+        self._started_in = 0
+
+    def __call__(self, environ: Environ, start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer one request."""
+        path = environ["PATH_INFO"]
+        environ["aegis.request_id"] = request_id = os.urandom(8).hex()
+        if path == "/health" and environ["REQUEST_METHOD"] in {"GET", "HEAD"}:
+            return self._plain(environ, start_response, "200 OK", [("Cache-Control", "no-store")], _HEALTHY)
+        if self._started_in != os.getpid():
+            self._started_in = os.getpid()
+            self._on_first_request()
+        if self._trusted:
+            believe_proxies(environ, self._trusted)
+        if self._host is not None and _host(environ) != self._host:
+            return self._refuse(environ, start_response, errors.Misdirected())
+        if self._is_https and environ.get("aegis.forwarded_scheme") == "http":
+            return self._to_https(environ, start_response)
+        fast = self._fast_paths.get(path)
+        if fast is not None:
+            quick = fast(environ)
+            if quick is not None:
+                return self._plain(environ, start_response, *quick)
+
+        def start(status: str, headers: Headers, exc_info: Any = None) -> Callable[[bytes], object]:
+            self._add(environ, headers)
+            headers.append(("X-Request-ID", request_id))
+            return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
+
+        return self._inner(environ, start)
+
+    def _add(self, environ: Environ, headers: Headers) -> None:
+        """Add what every answer carries; a view may be stricter with the few headers that depend on content."""
+        present = {name.lower() for name, _ in headers} if len(headers) > 2 else set()  # noqa: PLR2004
+        if present & self._names:
+            headers += [pair for pair in self._headers if pair[0].lower() not in present]
+        else:
+            headers += self._headers
+        if self._asked(environ) or "set-cookie" in present:
+            headers[:] = [pair for pair in headers if pair[0].lower() != "cache-control"]
+            headers += [("Cache-Control", "no-store")]
+            if not any(name.lower() == "vary" and "cookie" in value.lower() for name, value in headers):
+                headers += [("Vary", "Cookie")]
+
+    def _plain(
+        self, environ: Environ, start_response: "StartResponse", status: str, headers: Headers, content: bytes
+    ) -> Iterable[bytes]:
+        if content:
+            headers = [*headers, ("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
+        start_response(status, [*headers, *self._headers, ("X-Request-ID", environ["aegis.request_id"])])
+        return [] if environ["REQUEST_METHOD"] == "HEAD" or not content else [content]
+
+    def _refuse(self, environ: Environ, start_response: "StartResponse", error: errors.AegisError) -> Iterable[bytes]:
+        status = f"{error.status} {error.code}"
+        content = faults.body(error, environ["aegis.request_id"]).encode()
+        return self._plain(environ, start_response, status, [("Cache-Control", "no-store")], content)
+
+    def _to_https(self, environ: Environ, start_response: "StartResponse") -> Iterable[bytes]:
+        """Send a reader of plain HTTP to HTTPS; a write was already sent in clear, so it is refused instead."""
+        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
+            return self._refuse(environ, start_response, errors.Forbidden("Use HTTPS."))
+        query = f"?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else ""
+        raw_path = _quoted(environ["PATH_INFO"])
+        location = [("Location", f"{self._public_url}{raw_path}{query}"), ("Content-Length", "0")]
+        return self._plain(environ, start_response, "308 Permanent Redirect", location, b"")
+
+
+def _quoted(path_info: str) -> str:
+    from urllib.parse import quote
+
+    return "/" + quote(path_info.encode("latin-1")).lstrip("/")
+
+
+def _host(environ: Environ) -> str:
+    """Return the host the client named, without the default port of its scheme."""
+    host: str = environ.get("HTTP_HOST", "").lower()
+    for suffix in (":443", ":80"):
+        host = host.removesuffix(suffix)
+    return host
