@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import flask
+import sqlalchemy as sa
 
 from aegis import csrf, flask_login, pages, settings, state
 from aegis.accounts import views as accounts_views
@@ -36,10 +37,12 @@ class Aegis:
         *,
         environ: Mapping[str, str] | None = None,
         prepare: Callable[[Database], None] | None = None,
+        is_current: Callable[[Database], bool] | None = None,
     ) -> None:
         """Read and judge the settings, then wire the rooms.
 
         `prepare` brings an embedded SQLite up to date at its first use; without it the tables are created.
+        `is_current` tells whether the schema has all steps of this release; without it, whether all tables are there.
         Raises ConfigurationError with every problem when the process could not run safely.
         """
         chosen = {name: value for name, value in app.config.items() if value != flask.Flask.default_config.get(name)}
@@ -49,7 +52,9 @@ class Aegis:
         app.config["SESSION_COOKIE_NAME"] = values.cookie_prefix + "session"
         app.config["MAX_CONTENT_LENGTH"] = values.body_limit
         app.config["MAX_FORM_MEMORY_SIZE"] = values.body_limit
-        app.extensions["aegis"] = state.State(configured, _keyring(values), _database(values, prepare), _hasher(values))
+        app.extensions["aegis"] = state.State(
+            configured, _keyring(values), _database(values, prepare), _hasher(values), is_current or _has_tables
+        )
         app.session_interface = VisitorCookie()
         app.before_request(csrf.check)
         app.jinja_env.globals["csrf_token"] = csrf.token
@@ -84,6 +89,11 @@ def _database(values: settings.Settings, prepare: Callable[[Database], None] | N
 
 def _create_tables(database: Database) -> None:
     metadata.create_all(database.engine)
+
+
+def _has_tables(database: Database) -> bool:
+    """Tell whether all tables are there, for a host that keeps no migrations."""
+    return set(metadata.tables) <= set(sa.inspect(database.engine).get_table_names())
 
 
 def _hasher(values: settings.Settings) -> Hasher:

@@ -1,6 +1,7 @@
 """What one application holds while it runs: settings, keys, database. Nothing here is global."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 import flask
@@ -21,6 +22,8 @@ class State:
     keyring: "Keyring"
     database: "Database"
     hasher: "Hasher"
+    is_current: "Callable[[Database], bool]"
+    """Whether the schema is the one that this release expects; the host application knows, as migrations are its own."""
 
     @property
     def settings(self) -> Settings:
