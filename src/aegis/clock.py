@@ -15,6 +15,11 @@ def now() -> int:
     return int(time.time()) + _ahead_s
 
 
+def monotonic() -> float:
+    """Return seconds for measuring how long something took; they say nothing of the time of day."""
+    return time.monotonic()
+
+
 def follow(epoch: int) -> None:
     """Take `epoch`, just read from the database, as the present; a second of transport is not a difference."""
     global _ahead_s  # noqa: PLW0603 - one clock a process is the point

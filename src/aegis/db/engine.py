@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
+from psycopg.pq import TransactionStatus
 from sqlalchemy import pool
 
 from aegis import clock
@@ -68,6 +70,17 @@ class Database:
             hide_parameters=True,
         )
         sa.event.listen(engine, "connect", _CONNECTED[name])
+        if name == "postgresql":
+            sa.event.listen(engine, "do_connect", _bounded(self._timeout_s))
+        return engine
+
+    def unhurried(self) -> sa.Engine:
+        """Return a separate engine without limits of time, for migrations and other long work; dispose of it."""
+        name = self.url.get_backend_name()
+        arguments = _connect_args(name, 10)
+        arguments.pop("read_timeout", None)
+        engine = sa.create_engine(self.url, isolation_level="AUTOCOMMIT", poolclass=pool.NullPool, connect_args=arguments)
+        sa.event.listen(engine, "connect", _CONNECTED[name])
         return engine
 
     def forget(self) -> None:
@@ -119,8 +132,32 @@ def _connect_args(name: str, timeout_s: int) -> dict[str, Any]:
     if name == "postgresql":
         return {"connect_timeout": max(timeout_s, 2), "application_name": "aegis"}
     if name == "mysql":
-        return {"connect_timeout": timeout_s, "read_timeout": timeout_s * 5, "write_timeout": timeout_s * 5, "charset": "utf8mb4"}
+        return {"connect_timeout": timeout_s, "read_timeout": timeout_s, "write_timeout": timeout_s, "charset": "utf8mb4"}
     return {"timeout": timeout_s * 2.5, "check_same_thread": False}
+
+
+class _Bounded(psycopg.Connection[Any]):
+    """A connection that gives up on a server that accepts but never answers: a frozen host, a lost network."""
+
+    answers_within_s = 1.5
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Wait for the server, but not for ever; a connection that timed out is closed, as its state is unknown."""
+        try:
+            return super().wait(gen, interval, self.answers_within_s if timeout is None else timeout)
+        except psycopg.OperationalError:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                self.pgconn.finish()
+            raise
+
+
+def _bounded(timeout_s: int) -> Callable[..., Any]:
+    kind: type[_Bounded] = type("_BoundedConnection", (_Bounded,), {"answers_within_s": timeout_s - 0.5})
+
+    def connect(_dialect: object, _record: object, arguments: list[Any], keywords: dict[str, Any]) -> Any:
+        return kind.connect(*arguments, **keywords)
+
+    return connect
 
 
 def _ask(connection: Any, *statements: str) -> Any:

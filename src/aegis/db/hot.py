@@ -7,8 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from aegis import clock
 from aegis.db.engine import Database
-from aegis.db.statements import joined, translated
+from aegis.db.statements import STALE_WITHIN_S, joined, translated
 
 _CURSOR = "aegis.cursor"
 
@@ -30,14 +31,14 @@ class HotStatement:
         with translated():
             engine = database.engine
             words = self._words.get(engine.dialect.name) or self._compile(engine.dialect)
-            transaction = joined.get()
+            transaction, since = joined.get(), clock.monotonic()
             if transaction is not None:
                 return _fetch(transaction.connection, words, value)
             connection = engine.raw_connection()
             try:
                 return _fetch(connection, words, value)
             except Exception as error:
-                if not _is_lost(engine.dialect, connection, error):
+                if not _is_lost(engine.dialect, connection, error) or clock.monotonic() - since > STALE_WITHIN_S:
                     raise
                 connection.invalidate(error)
             finally:
@@ -71,4 +72,4 @@ def _fetch(connection: sa.PoolProxiedConnection, words: str, value: Any) -> tupl
 def _is_lost(dialect: sa.Dialect, connection: sa.PoolProxiedConnection, error: Exception) -> bool:
     """Tell whether the error means that the connection died."""
     driver = dialect.loaded_dbapi
-    return isinstance(error, driver.Error) and dialect.is_disconnect(error, connection.dbapi_connection, None)  # type: ignore[arg-type]
+    return isinstance(error, driver.Error) and dialect.is_disconnect(error, connection.dbapi_connection, None)

@@ -14,12 +14,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from aegis import errors, state
+from aegis import clock, errors, state
 from aegis.db.engine import Database
 
 logger = logging.getLogger(__name__)
 
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+
+STALE_WITHIN_S = 0.5
 
 joined: contextvars.ContextVar[sa.Connection | None] = contextvars.ContextVar("transaction", default=None)
 """The connection of the transaction that is open here, if any."""
@@ -53,25 +55,26 @@ def _means_away(error: Exception) -> bool:
     return type(error).__name__ in {"OperationalError", "InterfaceError"}
 
 
-def _is_stale(error: exc.DBAPIError) -> bool:
-    return error.connection_invalidated
+def _is_stale(error: exc.DBAPIError, since: float) -> bool:
+    """Tell whether the connection had died while idle: then it fails at once, a server in trouble fails slowly."""
+    return error.connection_invalidated and clock.monotonic() - since < STALE_WITHIN_S
 
 
 def rows(statement: sa.Executable, parameters: Parameters = None) -> Sequence[sa.Row[Any]]:
     """Return all rows of a read."""
-    connection = joined.get()
+    transaction = joined.get()
     with translated():
-        if connection is not None:
-            return connection.execute(statement, parameters).all()
-        engine = state.current().database.engine
+        if transaction is not None:
+            return transaction.execute(statement, parameters).all()
+        engine, since = state.current().database.engine, clock.monotonic()
         try:
-            with engine.connect() as fresh:
-                return fresh.execute(statement, parameters).all()
+            with engine.connect() as connection:
+                return connection.execute(statement, parameters).all()
         except exc.DBAPIError as error:
-            if not _is_stale(error):
+            if not _is_stale(error, since):
                 raise
-        with engine.connect() as fresh:
-            return fresh.execute(statement, parameters).all()
+        with engine.connect() as connection:
+            return connection.execute(statement, parameters).all()
 
 
 def row(statement: sa.Executable, parameters: Parameters = None) -> sa.Row[Any] | None:
@@ -143,13 +146,14 @@ def transaction() -> Iterator[None]:
 
 
 def _begun(database: Database) -> sa.Connection:
+    since = clock.monotonic()
     for is_last in (False, True):
         connection = database.engine.connect()
         try:
             connection.exec_driver_sql(database.begin_word())
         except exc.DBAPIError as error:
             connection.close()
-            if is_last or not _is_stale(error):
+            if is_last or not _is_stale(error, since):
                 raise
         else:
             return connection

@@ -85,7 +85,7 @@ def local_path(text: str | None) -> str:
 def _ask(template: str, error: errors.AegisError) -> ResponseReturnValue:
     resume = None if _holds_secret() else _pack()
     back = "" if resume else local_path(flask.request.path)
-    words = {"form": {}, "errors": {}, "error": None if resume else error.sentence, "next": back, "resume": resume}
+    words: dict[str, Any] = {"form": {}, "errors": {}, "error": None if resume else error.sentence, "next": back, "resume": resume}
     return flask.render_template(template, **words), error.status
 
 

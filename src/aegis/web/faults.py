@@ -62,7 +62,11 @@ def request_id() -> str:
 
 
 def _page_words(error: errors.AegisError) -> dict[str, Any]:
+    """Return what the error page shows. After a failure of ours nobody is asked who is signed in: it would fail again."""
+    unknown = {"current_account": None} if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else {}
     return {
+        **unknown,
+        "retry_after": error.headers.get("Retry-After"),
         "status": error.status,
         "heading": HTTPStatus(error.status).phrase,
         "sentence": error.sentence,

@@ -2,13 +2,14 @@
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import flask
 import pydantic
 from werkzeug.routing import Rule
 
-from aegis.errors import AegisError
+from aegis.errors import AegisError, CsrfFailed
 from aegis.web.operation import Operation
 
 blueprint = flask.Blueprint("aegis_openapi", __name__)
@@ -71,26 +72,34 @@ def describe(app: flask.Flask) -> dict[str, Any]:
 def _operation(rule: Rule, method: str, view: Any, declared: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     errors: tuple[type[AegisError], ...] = (*getattr(view, "guard_errors", ()), *declared.errors)
     responses = {str(status): _answer(status, model, schemas) for status, model in declared.answers.items()}
-    for status in sorted({error.status for error in errors} | ({400} if method not in _SAFE else set())):
-        codes = sorted({error.code for error in errors if error.status == status} | ({"csrf_failed"} if status == 400 and method not in _SAFE else set()))
-        responses.setdefault(
-            str(status), {"description": ", ".join(codes), "content": _json({"$ref": _DIALECT.format(model="Error")})}
-        )
-    described: dict[str, Any] = {"summary": declared.summary, "operationId": rule.endpoint.replace(".", "_"), "responses": responses}
-    names = [name for name in sorted(rule.arguments)]
+    for status, codes in _codes((*errors, *([] if method in _SAFE else [CsrfFailed]))).items():
+        refusal = {"description": ", ".join(codes), "content": _json({"$ref": _DIALECT.format(model="Error")})}
+        responses.setdefault(str(status), refusal)
+    described: dict[str, Any] = {
+        "summary": declared.summary,
+        "operationId": rule.endpoint.replace(".", "_"),
+        "responses": responses,
+    }
     described["parameters"] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in sorted(rule.arguments)
     ] + [
         {"name": name, "in": "query", "required": False, "description": words, "schema": {"type": "string"}}
         for name, words in declared.query.items()
     ]
     if declared.body is not None:
         described["requestBody"] = {"required": True, "content": _json(_schema(declared.body, schemas))}
-    needs = {"session": []} if getattr(view, "guard_errors", ()) else {}
+    needs: dict[str, list[str]] = {"session": []} if getattr(view, "guard_errors", ()) else {}
     security = {**needs, **({"csrf": []} if method not in _SAFE else {})}
     if security:
         described["security"] = [security]
     return described
+
+
+def _codes(errors: Iterable[type[AegisError]]) -> dict[int, list[str]]:
+    found: dict[int, set[str]] = {}
+    for error in errors:
+        found.setdefault(error.status, set()).add(error.code)
+    return {status: sorted(codes) for status, codes in sorted(found.items())}
 
 
 def _answer(status: int, model: type[pydantic.BaseModel] | None, schemas: dict[str, Any]) -> dict[str, Any]:
@@ -116,8 +125,24 @@ def _path(rule: Rule) -> str:
 
 
 def _listed(described: dict[str, Any]) -> list[dict[str, Any]]:
+    schemas = described["components"]["schemas"]
     return [
-        {"path": path, "method": method.upper(), "summary": operation["summary"], "responses": operation["responses"], "id": operation["operationId"]}
+        {
+            "path": path,
+            "method": method.upper(),
+            "summary": operation["summary"],
+            "responses": operation["responses"],
+            "id": operation["operationId"],
+            "body": _fields(operation, schemas),
+        }
         for path, methods in described["paths"].items()
         for method, operation in methods.items()
     ]
+
+
+def _fields(operation: dict[str, Any], schemas: dict[str, Any]) -> list[dict[str, Any]]:
+    if "requestBody" not in operation:
+        return []
+    reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    schema = schemas[reference.rpartition("/")[2]]
+    return [{"name": name, "required": name in schema.get("required", ())} for name in schema["properties"]]
