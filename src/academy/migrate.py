@@ -1,0 +1,210 @@
+"""Bring the database up to date, one process at a time.
+
+A lock of the database itself is held from the first look to the last step, so latecomers wait, find nothing to do
+and are content. Steps are harmless when repeated: an upgrade that was killed in the middle is completed by the next.
+"""
+
+import contextlib
+import fcntl
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy import exc, pool
+
+from academy import schema
+from aegis.db import Database
+from aegis.errors import Unavailable
+
+SCRIPTS = Path(__file__).parent / "migrations"
+"""Alembic's environment: env.py, and the steps in versions/, named by their number."""
+
+_LOCK_NAME = "aegis-upgrade"
+_TRY_AGAIN_S = 0.1
+_one_thread = threading.Lock()
+
+
+class Upgraded(NamedTuple):
+    """Where the database stood before and after; None means empty."""
+
+    before: str | None
+    after: str | None
+
+
+def head(scripts: Path = SCRIPTS) -> str:
+    """Return the newest revision, read from the file names: importing alembic would cost a quarter of a second."""
+    return max(file.name.partition("_")[0] for file in (scripts / "versions").glob("[0-9]*.py"))
+
+
+def stored_revision(connection: sa.Connection) -> str | None:
+    """Return the revision that the database is at; None before the first step."""
+    try:
+        return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    except exc.DBAPIError as error:
+        connection.rollback()
+        if _says_no_such_table(error):
+            return None
+        raise
+
+
+def _says_no_such_table(error: exc.DBAPIError) -> bool:
+    """Tell a missing table from a database that is away; SQLite calls both operational errors."""
+    return isinstance(error, exc.ProgrammingError) or "no such table" in str(error.orig)
+
+
+def is_current(database: Database) -> bool:
+    """Tell by one query whether the database has all steps of this release; a newer one has them too.
+
+    Raises Unavailable when the database does not answer.
+    """
+    try:
+        with database.engine.connect() as connection:
+            stored = stored_revision(connection)
+    except (exc.DBAPIError, exc.TimeoutError) as error:
+        raise Unavailable from error
+    return stored is not None and stored >= head()
+
+
+def prepare_embedded(database: Database) -> None:
+    """Upgrade an embedded SQLite where needed; `Database` calls this at its first use in a process."""
+    if not is_current(database):
+        upgrade(database)
+
+
+def upgrade(database: Database, scripts: Path = SCRIPTS) -> Upgraded:
+    """Run the steps that the database lacks, alone; a database of a newer release is left as it is."""
+    with _one_thread, own_connection(database) as connection, _exclusive(connection):
+        before = stored_revision(connection)
+        connection.commit()
+        if before is not None and before >= head(scripts):
+            return Upgraded(before, before)
+        with _atomic(connection):
+            _run_steps(connection, scripts)
+        return Upgraded(before, stored_revision(connection))
+
+
+def list_revisions(scripts: Path = SCRIPTS) -> list[tuple[str, str]]:
+    """Return number and title of all revisions, the newest first."""
+    files = sorted((scripts / "versions").glob("[0-9]*.py"), reverse=True)
+    return [(file.name.partition("_")[0], file.read_text().partition("\n")[0].strip('"')) for file in files]
+
+
+def list_differences(connection: sa.Connection) -> list[str]:
+    """Return how the tables differ from the ones that this release works with, a line each."""
+    from alembic.autogenerate import compare_metadata  # costs 245 ms, as below
+    from alembic.migration import MigrationContext
+
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    return [str(difference) for difference in compare_metadata(context, schema.metadata)]
+
+
+def alembic_config(connection: sa.Connection, scripts: Path = SCRIPTS) -> Any:
+    """Return what alembic's commands need to work on this connection."""
+    from alembic.config import Config  # costs 245 ms, and a start of the site needs none of it
+
+    config = Config()
+    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _run_steps(connection: sa.Connection, scripts: Path) -> None:
+    from alembic import command  # see above
+
+    command.upgrade(alembic_config(connection, scripts), "head")
+
+
+@contextlib.contextmanager
+def own_connection(database: Database) -> Iterator[sa.Connection]:
+    """Open a connection of its own, without the time limits of requests: a step may take minutes.
+
+    An in-memory SQLite lives in the pool's one connection, so there it has to be that.
+    """
+    if database.is_embedded and database.url.database in {None, "", ":memory:"}:
+        with database.engine.connect() as connection:
+            yield connection
+        return
+    engine = _own_engine(database)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _own_engine(database: Database) -> sa.Engine:
+    if not database.is_embedded:
+        return sa.create_engine(
+            database.url, poolclass=pool.NullPool, hide_parameters=True, connect_args={"connect_timeout": 10}
+        )
+    Path(str(database.url.database)).parent.mkdir(parents=True, exist_ok=True)
+    return sa.create_engine(
+        database.url, poolclass=pool.NullPool, isolation_level="AUTOCOMMIT", connect_args={"timeout": 60}
+    )
+
+
+@contextlib.contextmanager
+def _exclusive(connection: sa.Connection) -> Iterator[None]:
+    """Hold the lock of the whole database; whoever holds it is freed of it by the end of its connection, too."""
+    if connection.dialect.name == "sqlite":
+        with _file_lock(connection):
+            yield
+        return
+    take, give = _lock_statements(connection)
+    while not connection.execute(take).scalar():
+        connection.rollback()
+        time.sleep(_TRY_AGAIN_S)
+    connection.commit()
+    try:
+        yield
+    finally:
+        if not connection.invalidated:
+            connection.rollback()
+            connection.execute(give)
+
+
+def _lock_statements(connection: sa.Connection) -> tuple[sa.Executable, sa.Executable]:
+    """Return how to try for the lock and how to free it; waiting inside of a statement would hold a snapshot."""
+    if connection.dialect.name == "postgresql":
+        key = zlib.crc32(_LOCK_NAME.encode())
+        return sa.select(sa.func.pg_try_advisory_lock(key)), sa.select(sa.func.pg_advisory_unlock(key))
+    name = f"{_LOCK_NAME}-{connection.engine.url.database}"[:64]
+    return sa.select(sa.func.get_lock(name, 0)), sa.select(sa.func.release_lock(name))
+
+
+@contextlib.contextmanager
+def _file_lock(connection: sa.Connection) -> Iterator[None]:
+    """Hold a lock beside SQLite's file: its own gives up after a time."""
+    path = connection.exec_driver_sql("PRAGMA database_list").one()[2]
+    if not path:
+        yield
+        return
+    with Path(f"{path}.upgrade-lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def _atomic(connection: sa.Connection) -> Iterator[None]:
+    """Make the steps on SQLite one transaction; alembic does so itself for PostgreSQL, and MariaDB cannot.
+
+    Foreign keys rest meanwhile, because a table that is rebuilt would take along the rows that refer to it.
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.exec_driver_sql("ROLLBACK")
+        raise
+    else:
+        connection.exec_driver_sql("COMMIT")
+    finally:
+        connection.exec_driver_sql("PRAGMA foreign_keys=ON")
