@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy import exc, pool
+from sqlalchemy import exc
 
 from academy import schema
 from aegis.db import Database
@@ -26,6 +26,7 @@ SCRIPTS = Path(__file__).parent / "migrations"
 _LOCK_NAME = "aegis-upgrade"
 _TRY_AGAIN_S = 0.1
 _one_thread = threading.Lock()
+"""Alembic keeps what it works on in global names."""
 
 
 class Upgraded(NamedTuple):
@@ -45,7 +46,6 @@ def stored_revision(connection: sa.Connection) -> str | None:
     try:
         return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
     except exc.DBAPIError as error:
-        connection.rollback()
         if _says_no_such_table(error):
             return None
         raise
@@ -77,9 +77,8 @@ def prepare_embedded(database: Database) -> None:
 
 def upgrade(database: Database, scripts: Path = SCRIPTS) -> Upgraded:
     """Run the steps that the database lacks, alone; a database of a newer release is left as it is."""
-    with _one_thread, own_connection(database) as connection, _exclusive(connection):
+    with own_connection(database) as connection, _exclusive(connection):
         before = stored_revision(connection)
-        connection.commit()
         if before is not None and before >= head(scripts):
             return Upgraded(before, before)
         with _atomic(connection):
@@ -115,12 +114,13 @@ def alembic_config(connection: sa.Connection, scripts: Path = SCRIPTS) -> Any:
 def _run_steps(connection: sa.Connection, scripts: Path) -> None:
     from alembic import command  # see above
 
-    command.upgrade(alembic_config(connection, scripts), "head")
+    with _one_thread:
+        command.upgrade(alembic_config(connection, scripts), "head")
 
 
 @contextlib.contextmanager
 def own_connection(database: Database) -> Iterator[sa.Connection]:
-    """Open a connection of its own, without the time limits of requests: a step may take minutes.
+    """Open a connection of its own, without the time limits of requests, as a step may take minutes.
 
     An in-memory SQLite lives in the pool's one connection, so there it has to be that.
     """
@@ -128,23 +128,14 @@ def own_connection(database: Database) -> Iterator[sa.Connection]:
         with database.engine.connect() as connection:
             yield connection
         return
-    engine = _own_engine(database)
+    if database.is_embedded:
+        Path(str(database.url.database)).parent.mkdir(parents=True, exist_ok=True)
+    engine = database.unhurried()
     try:
         with engine.connect() as connection:
             yield connection
     finally:
         engine.dispose()
-
-
-def _own_engine(database: Database) -> sa.Engine:
-    if not database.is_embedded:
-        return sa.create_engine(
-            database.url, poolclass=pool.NullPool, hide_parameters=True, connect_args={"connect_timeout": 10}
-        )
-    Path(str(database.url.database)).parent.mkdir(parents=True, exist_ok=True)
-    return sa.create_engine(
-        database.url, poolclass=pool.NullPool, isolation_level="AUTOCOMMIT", connect_args={"timeout": 60}
-    )
 
 
 @contextlib.contextmanager
@@ -156,14 +147,11 @@ def _exclusive(connection: sa.Connection) -> Iterator[None]:
         return
     take, give = _lock_statements(connection)
     while not connection.execute(take).scalar():
-        connection.rollback()
         time.sleep(_TRY_AGAIN_S)
-    connection.commit()
     try:
         yield
     finally:
         if not connection.invalidated:
-            connection.rollback()
             connection.execute(give)
 
 
@@ -190,15 +178,17 @@ def _file_lock(connection: sa.Connection) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _atomic(connection: sa.Connection) -> Iterator[None]:
-    """Make the steps on SQLite one transaction; alembic does so itself for PostgreSQL, and MariaDB cannot.
+    """Make all steps one transaction, where the database can take back a CREATE TABLE; MariaDB cannot.
 
-    Foreign keys rest meanwhile, because a table that is rebuilt would take along the rows that refer to it.
+    SQLite's foreign keys rest meanwhile, because a table that is rebuilt would take along the rows that refer to it.
     """
-    if connection.dialect.name != "sqlite":
+    if connection.dialect.name == "mysql":
         yield
         return
-    connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    is_sqlite = connection.dialect.name == "sqlite"
+    if is_sqlite:
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_sqlite else "BEGIN")
     try:
         yield
     except BaseException:
@@ -207,4 +197,5 @@ def _atomic(connection: sa.Connection) -> Iterator[None]:
     else:
         connection.exec_driver_sql("COMMIT")
     finally:
-        connection.exec_driver_sql("PRAGMA foreign_keys=ON")
+        if is_sqlite:
+            connection.exec_driver_sql("PRAGMA foreign_keys=ON")

@@ -7,7 +7,6 @@ from academy.schema import metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    transaction_per_migration=True,
     compare_type=True,
     render_as_batch=True,
 )

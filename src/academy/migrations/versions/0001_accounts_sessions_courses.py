@@ -42,6 +42,7 @@ def _unique(table: str, *columns: str) -> sa.UniqueConstraint:
 def upgrade() -> None:
     """Create all tables, each after those it refers to."""
     _create_accounts()
+    _create_limits()
     _create_courses()
     _create_learning()
 
@@ -84,6 +85,29 @@ def _create_accounts() -> None:
     )
     for column in ("account_id", "started_at", "last_used_at"):
         create_index("sessions", [column])
+
+
+def _create_limits() -> None:
+    create_table(
+        "devices",
+        sa.Column("account_id", _text(22), nullable=False),
+        sa.Column("token_hash", _digest(), nullable=False),
+        sa.Column("id", _text(22), nullable=False),
+        sa.Column("user_agent", _text(255), nullable=False),
+        sa.Column("first_seen_at", sa.BigInteger, nullable=False),
+        sa.Column("last_seen_at", sa.BigInteger, nullable=False),
+        _key("devices", "account_id", "token_hash"),
+        _unique("devices", "id"),
+        _reference("devices", "account_id", "accounts"),
+    )
+    create_index("devices", ["last_seen_at"])
+    create_table(
+        "counters",
+        sa.Column("name", _text(32), nullable=False),
+        sa.Column("empty_at_ms", sa.BigInteger, nullable=False),
+        _key("counters", "name"),
+    )
+    create_index("counters", ["empty_at_ms"])
 
 
 def _create_courses() -> None:
