@@ -7,17 +7,19 @@ from typing import Any
 import flask
 import sqlalchemy as sa
 
-from aegis import csrf, flask_login, pages, settings, state
+from aegis import csrf, errors, flask_login, pages, settings, state
 from aegis.accounts import views as accounts_views
 from aegis.db import Database
 from aegis.login import views as login_views
-from aegis.ops import housekeeping
+from aegis.ops import entry, housekeeping
 from aegis.ops import views as ops_views
 from aegis.passwords import Hasher
 from aegis.schema import metadata
 from aegis.sessions import check
 from aegis.sessions import views as sessions_views
-from aegis.sessions.interface import VisitorCookie, was_asked
+from aegis.sessions.interface import was_asked
+from aegis.throttle import Counters
+from aegis.throttle.redis_counters import RedisCounters, connect
 from aegis.tokens import Keyring
 from aegis.web import faults, openapi
 from aegis.web.edge import Edge
@@ -48,14 +50,21 @@ class Aegis:
         chosen = {name: value for name, value in app.config.items() if value != flask.Flask.default_config.get(name)}
         configured = settings.load(os.environ if environ is None else environ, chosen)
         values = configured.settings
+        if values.is_production:
+            entry.keep_development_server_out(app)
         app.config.update({item.name: getattr(values, field) for field, item in settings.declarations().items()})
         app.config["SESSION_COOKIE_NAME"] = values.cookie_prefix + "session"
         app.config["MAX_CONTENT_LENGTH"] = values.body_limit
         app.config["MAX_FORM_MEMORY_SIZE"] = values.body_limit
         app.extensions["aegis"] = state.State(
-            configured, _keyring(values), _database(values, prepare), _hasher(values), is_current or _has_tables
+            configured,
+            _keyring(values),
+            _database(values, prepare),
+            _hasher(values),
+            Counters(RedisCounters(connect(values.redis_url)) if values.redis_url else None),
+            is_current or _has_tables,
         )
-        app.session_interface = VisitorCookie()
+        app.session_interface = flask_login.AdoptedSessions()
         app.before_request(csrf.check)
         app.jinja_env.globals["csrf_token"] = csrf.token
         faults.register(app)
@@ -68,7 +77,6 @@ class Aegis:
         ):
             app.register_blueprint(blueprint)
         pages.register(app)
-        flask_login.adopt(app)
         fast_paths = {check.PATH: check.fast_path(app)}
         housekeeper = housekeeping.starter(app)
         app.wsgi_app = Edge(app.wsgi_app, configured, was_asked, fast_paths, housekeeper)  # type: ignore[method-assign]
@@ -93,7 +101,10 @@ def _create_tables(database: Database) -> None:
 
 def _has_tables(database: Database) -> bool:
     """Tell whether all tables are there, for a host that keeps no migrations."""
-    return set(metadata.tables) <= set(sa.inspect(database.engine).get_table_names())
+    try:
+        return set(metadata.tables) <= set(sa.inspect(database.engine).get_table_names())
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+        raise errors.Unavailable from error
 
 
 def _hasher(values: settings.Settings) -> Hasher:

@@ -20,11 +20,6 @@ from aegis.web import client
 _USER_ID = "_user_id"
 
 
-def adopt(app: flask.Flask) -> None:
-    """Keep Flask-Login's user id on the server, if the app uses it; it may be set up before or after."""
-    app.session_interface = AdoptedSessions()
-
-
 class AdoptedSessions(VisitorCookie):
     """Flask's session in which Flask-Login's user id is not the client's word but the record's."""
 

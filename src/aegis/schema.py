@@ -57,3 +57,21 @@ sessions = sa.Table(
     sa.Column("address", text(45), nullable=False),
     sa.Column("browser_hash", digest()),
 )
+
+devices = sa.Table(
+    "devices",
+    metadata,
+    sa.Column("account_id", text(22), sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("token_hash", digest(), primary_key=True),
+    sa.Column("id", text(22), nullable=False, unique=True),
+    sa.Column("user_agent", text(255), nullable=False),
+    sa.Column("first_seen_at", sa.BigInteger, nullable=False),
+    sa.Column("last_seen_at", sa.BigInteger, nullable=False, index=True),
+)
+
+counters = sa.Table(
+    "counters",
+    metadata,
+    sa.Column("name", text(32), primary_key=True),
+    sa.Column("empty_at_ms", sa.BigInteger, nullable=False, index=True),
+)

@@ -11,6 +11,7 @@ from aegis.settings import Configured, Settings
 if TYPE_CHECKING:
     from aegis.db import Database
     from aegis.passwords import Hasher
+    from aegis.throttle import Counters
     from aegis.tokens import Keyring
 
 
@@ -22,6 +23,7 @@ class State:
     keyring: "Keyring"
     database: "Database"
     hasher: "Hasher"
+    counters: "Counters"
     is_current: "Callable[[Database], bool]"
     """Whether the schema is the one that this release expects; the host application knows, as migrations are its own."""
 

@@ -56,6 +56,10 @@ class Keyring:
             self._derived[purpose] = keys
         return keys
 
+    def digest(self, purpose: str, text: str) -> str:
+        """Return a keyed digest that names `text` without telling it: 128 bits in hexadecimal."""
+        return hmac.digest(self.keys_for(purpose)[0], text.encode(), "sha256").hex()[:32]
+
     def sign(self, purpose: str, payload: str) -> str:
         """Return `payload` with its signature behind a dot; the payload stays readable."""
         return f"{payload}.{_mac(self.keys_for(purpose)[0], payload)}"

@@ -1,14 +1,17 @@
 """The rules of an account: who may be called what, which password is good enough, what a change entails."""
 
 import dataclasses
+import functools
 from typing import Any
 
-from aegis import clock, db, errors, passwords, tokens
+from aegis import clock, db, errors, passwords, throttle, tokens
 from aegis.accounts import addresses, names, store
 from aegis.passwords import Hasher
 from aegis.sessions import Session
 from aegis.sessions import service as sessions
 from aegis.settings import Settings
+from aegis.state import State
+from aegis.throttle import Subject
 
 ROLES = ("learner", "teacher", "admin")
 
@@ -55,12 +58,29 @@ def find_row(name: str) -> Any:
     return store.find_by_username(canonical) if canonical else None
 
 
+def folded(name: str) -> str:
+    """Return one form for all spellings of what was typed as name or address, whether it can exist or not."""
+    found = addresses.find(name) if "@" in name else names.find(name)
+    return found or name.casefold()
+
+
 def register(
-    username: str, password: str, email: str | None, settings: Settings, hasher: Hasher, *, role: str = "learner"
+    username: str,
+    password: str,
+    email: str | None,
+    settings: Settings,
+    hasher: Hasher,
+    *,
+    role: str = "learner",
+    by_operator: bool = False,
 ) -> Account:
-    """Create an account. Raises InvalidInput with every wrong field at once; nothing is stored then."""
+    """Create an account; the operator alone may give reserved names, such as `admin`.
+
+    Raises InvalidInput with every wrong field at once; nothing is stored then.
+    """
     faults: dict[str, str] = {}
-    canonical = _judge(faults, "username", names.canonical, username)
+    rule = functools.partial(names.canonical, allow_reserved=by_operator)
+    canonical = _judge(faults, "username", rule, username)
     address = _judge(faults, "email", addresses.parse, email) if email else None
     if fault := _password_fault(password, settings, username, email):
         faults["password"] = fault
@@ -146,17 +166,22 @@ def change_email(account_id: str, email: str) -> Account:
     return get(account_id)
 
 
-def change_password(session: Session, token: str, current: str, new: str, settings: Settings, hasher: Hasher) -> str:
+def change_password(application: State, session: Session, token: str, current: str, new: str) -> str:
     """Change the password, end all other sessions and renew this one; return its new token.
 
-    Raises InvalidInput when the current password is wrong or the new one too weak, NotSignedIn when the session
-    ended or the password changed in the meantime: of two changes at once, one wins.
+    Raises InvalidInput when the current password is wrong or the new one too weak, RateLimited after too many wrong
+    ones, NotSignedIn when the session ended or the password changed in the meantime: of two changes at once, one
+    wins.
     """
     row = store.find(session.account_id)
     if row is None:
         raise errors.NotSignedIn
-    if not hasher.verify(row.password_hash, current).matches:
-        raise errors.InvalidInput(fields={"current_password": "This is not your current password."})
+    hasher, settings = application.hasher, application.settings
+    subject = Subject("account", row.id, settings.limit_confirm)
+    with throttle.attempt("confirm", [subject], application.counters, application.keyring) as attempt:
+        if not hasher.verify(row.password_hash, current).matches:
+            raise errors.InvalidInput(fields={"current_password": "This is not your current password."})
+        attempt.succeed()
     fault = _password_fault(new, settings, row.username, row.email)
     if passwords.normalise(new) == passwords.normalise(current):
         fault = "This is the password you have now. Please choose another."

@@ -2,7 +2,7 @@
 
 import flask
 
-from aegis import clock, errors, sessions, state
+from aegis import clock, errors, sessions, state, throttle
 from aegis.accounts import service
 from aegis.accounts.schemas import (
     Changed,
@@ -16,17 +16,16 @@ from aegis.accounts.schemas import (
 )
 from aegis.sessions.required import fresh_login_required, login_required, signed_in
 from aegis.sessions.schemas import User
-from aegis.web import operation
+from aegis.web import client, operation
 
 blueprint = flask.Blueprint("aegis_accounts", __name__, url_prefix="/api")
 
 
 @blueprint.post("/register")
-@operation(body=Register, answers={201: Registered}, errors=(errors.Busy,))
+@operation(body=Register, answers={201: Registered}, errors=(errors.Busy, errors.RateLimited))
 def register(body: Register) -> tuple[Registered, int]:
     """Create an account. It does not sign in."""
-    application = state.current()
-    account = service.register(body.username, body.password, body.email, application.settings, application.hasher)
+    account = sign_up(body)
     user = User(
         id=account.id,
         username=account.username,
@@ -35,6 +34,15 @@ def register(body: Register) -> tuple[Registered, int]:
         role=account.role,
     )
     return Registered(message="Your account was created. You can sign in now.", user=user), 201
+
+
+def sign_up(body: Register) -> service.Account:
+    """Create an account; JSON and page views share it. Registrations from one address are limited."""
+    application = state.current()
+    network = throttle.network(client().address, application.settings.limit_ipv6_prefix)
+    subject = throttle.Subject("address", network, application.settings.limit_register_address)
+    with throttle.attempt("register", [subject], application.counters, application.keyring):
+        return service.register(body.username, body.password, body.email, application.settings, application.hasher)
 
 
 @blueprint.get("/profile")
@@ -65,20 +73,19 @@ def change_email(body: ChangeEmail) -> Changed:
 
 @blueprint.post("/profile/change-password")
 @login_required
-@operation(body=ChangePassword, answers={200: Changed}, errors=(errors.Busy,))
+@operation(body=ChangePassword, answers={200: Changed}, errors=(errors.Busy, errors.RateLimited))
 def change_password(body: ChangePassword) -> Changed:
     """Change the own password, end all other sessions and renew this one."""
-    application, session = state.current(), signed_in()
-    token = service.change_password(
-        session,
-        sessions.presented_token() or "",
-        body.current_password,
-        body.new_password,
-        application.settings,
-        application.hasher,
-    )
+    renew_password(body)
+    user = _shown(service.get(signed_in().account_id))
+    return Changed(message="Your password was changed. All other sessions have ended.", user=user)
+
+
+def renew_password(body: ChangePassword) -> None:
+    """Change the password and answer this request with the renewed cookie; JSON and page views share it."""
+    presented = sessions.presented_token() or ""
+    token = service.change_password(state.current(), signed_in(), presented, body.current_password, body.new_password)
     sessions.give_cookie(token)
-    return Changed(message="Your password was changed. All other sessions have ended.", user=_shown(service.get(session.account_id)))
 
 
 def _shown(account: service.Account) -> Profile:

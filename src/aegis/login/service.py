@@ -1,31 +1,70 @@
 """Signing in, read from top to bottom like the policy."""
 
-from aegis import errors
+from typing import Any, NamedTuple
+
+from aegis import errors, throttle
 from aegis.accounts import service as accounts
 from aegis.accounts import store
-from aegis.passwords import Hasher
+from aegis.login import devices
 from aegis.sessions import Session
 from aegis.sessions import service as sessions
-from aegis.settings import Settings
+from aegis.state import State
+from aegis.throttle import Subject
 from aegis.web import Client
 
 
+class SignedIn(NamedTuple):
+    """What the browser keeps: the session's token and the device's cookie."""
+
+    token: str
+    device: str
+
+
 def with_password(
+    application: State,
     name: str,
     password: str,
     client: Client,
-    settings: Settings,
-    hasher: Hasher,
     *,
+    device: str | None = None,
     browser: str | None = None,
     replaces: str | None = None,
-) -> str:
-    """Sign in by user name or e-mail address and return the new session's token.
+) -> SignedIn:
+    """Sign in by user name or e-mail address.
 
     Raises InvalidCredentials for an unknown name, a wrong password and a deactivated account alike: one answer, and
-    one time, as an unknown name costs the same computation on a hash that fits nobody.
+    one time, as an unknown name costs the same computation on a hash that fits nobody. Raises RateLimited, before
+    anything is computed, when too many attempts failed.
     """
     row = accounts.find_row(name)
+    device_token = devices.token_of(device, application.keyring)
+    subjects = _counted(application, name, row, device_token, client)
+    with throttle.attempt("login", subjects, application.counters, application.keyring) as attempt:
+        _check(application, row, password)
+        attempt.succeed()
+    token = sessions.start(row.id, application.settings, client, browser=browser, replaces=replaces)
+    return SignedIn(token, devices.remember(row.id, device_token, client, application.keyring))
+
+
+def _counted(application: State, name: str, row: Any, device_token: str | None, client: Client) -> list[Subject]:
+    """Return what an attempt counts against: a known device its own budget, a stranger the account's and the address's.
+
+    A name that nobody has counts like an account, so that a refusal tells nothing.
+    """
+    settings = application.settings
+    known = devices.find(row.id, device_token) if row is not None else None
+    if known:
+        return [Subject("device", known, settings.limit_login_device)]
+    account = row.id if row is not None else accounts.folded(name)
+    network = throttle.network(client.address, settings.limit_ipv6_prefix)
+    return [
+        Subject("account", account, settings.limit_login_account),
+        Subject("address", network, settings.limit_login_address),
+    ]
+
+
+def _check(application: State, row: Any, password: str) -> None:
+    hasher = application.hasher
     if row is None:
         hasher.verify_nobody(password)
         raise errors.InvalidCredentials
@@ -34,17 +73,20 @@ def with_password(
         raise errors.InvalidCredentials
     if verdict.needs_upgrade:
         accounts.upgrade_hash(row, password, hasher)
-    return sessions.start(row.id, settings, client, browser=browser, replaces=replaces)
 
 
-def again(session: Session, token: str, password: str, hasher: Hasher) -> str:
+def again(application: State, session: Session, token: str, password: str) -> str:
     """Confirm the password of the signed-in account and return the session's new, fresh token.
 
-    Raises InvalidCredentials for a wrong password, NotSignedIn when the session ended in the meantime.
+    Raises InvalidCredentials for a wrong password, RateLimited after too many, NotSignedIn when the session ended
+    in the meantime.
     """
-    row = store.find(session.account_id)
-    if row is None or not hasher.verify(row.password_hash, password).matches:
-        raise errors.InvalidCredentials("The password is not right.")
+    subject = Subject("account", session.account_id, application.settings.limit_confirm)
+    with throttle.attempt("confirm", [subject], application.counters, application.keyring) as attempt:
+        row = store.find(session.account_id)
+        if row is None or not application.hasher.verify(row.password_hash, password).matches:
+            raise errors.InvalidCredentials("The password is not right.")
+        attempt.succeed()
     return sessions.rotate(session, token)
 
 

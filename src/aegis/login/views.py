@@ -3,7 +3,7 @@
 import flask
 
 from aegis import csrf, errors, sessions, state
-from aegis.login import service
+from aegis.login import devices, service
 from aegis.login.schemas import CsrfToken, Login, Message, Reauthenticate, SignedIn
 from aegis.sessions.required import login_required, signed_in
 from aegis.sessions.schemas import User
@@ -22,7 +22,7 @@ def csrf_token() -> CsrfToken:
 @blueprint.post("/api/login")
 @csrf.for_visitors
 @csrf.scripts_need_no_token
-@operation(body=Login, answers={200: SignedIn}, errors=(errors.InvalidCredentials, errors.Busy))
+@operation(body=Login, answers={200: SignedIn}, errors=(errors.InvalidCredentials, errors.RateLimited, errors.Busy))
 def login(body: Login) -> SignedIn:
     """Sign in. The session of the cookie that came along, if any, ends."""
     sign_in(body.username, body.password)
@@ -30,23 +30,35 @@ def login(body: Login) -> SignedIn:
 
 
 def sign_in(name: str, password: str) -> None:
-    """Sign in and answer this request with the cookie; JSON and page views share it."""
-    application = state.current()
-    token = service.with_password(
+    """Sign in and answer this request with the cookies; JSON and page views share it."""
+    signed = service.with_password(
+        state.current(),
         name,
         password,
         client(),
-        application.settings,
-        application.hasher,
+        device=flask.request.cookies.get(_device_cookie()),
         browser=sessions.visitor_seed(create=False),
         replaces=sessions.presented_token(),
     )
-    sessions.give_cookie(token)
+    sessions.give_cookie(signed.token)
+    flask.after_this_request(lambda response: _give_device(response, signed.device))
+
+
+def _device_cookie() -> str:
+    return state.current().settings.cookie_prefix + "device"
+
+
+def _give_device(response: flask.Response, cookie: str) -> flask.Response:
+    secure = state.current().settings.session_cookie_secure
+    response.set_cookie(
+        _device_cookie(), cookie, max_age=devices.KEPT_S, path="/", secure=secure, httponly=True, samesite="Lax"
+    )
+    return response
 
 
 @blueprint.post("/api/reauthenticate")
 @login_required
-@operation(body=Reauthenticate, answers={200: SignedIn}, errors=(errors.InvalidCredentials, errors.Busy))
+@operation(body=Reauthenticate, answers={200: SignedIn}, errors=(errors.InvalidCredentials, errors.RateLimited, errors.Busy))
 def reauthenticate(body: Reauthenticate) -> SignedIn:
     """Confirm the password: the session gets a new token and counts as fresh."""
     confirm(body.password)
@@ -55,7 +67,7 @@ def reauthenticate(body: Reauthenticate) -> SignedIn:
 
 def confirm(password: str) -> None:
     """Confirm the password and answer this request with the renewed cookie."""
-    token = service.again(signed_in(), sessions.presented_token() or "", password, state.current().hasher)
+    token = service.again(state.current(), signed_in(), sessions.presented_token() or "", password)
     sessions.give_cookie(token)
 
 
@@ -76,6 +88,9 @@ def sign_out() -> None:
 
 
 def with_clear_site_data(response: flask.Response) -> flask.Response:
-    """Let the browser drop cached pages and stored data, so that Back shows nothing of the account."""
-    response.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'
+    """Let the browser drop cached pages and stored data, so that Back shows nothing of the account.
+
+    Not all cookies: the device stays known, so that its owner gets in while strangers are being refused.
+    """
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import flask
 
-from aegis import errors
+from aegis import errors, state, throttle
+from aegis.login import devices
 from aegis.sessions import service
 
 logger = logging.getLogger(__name__)
@@ -40,11 +41,18 @@ def _run(app: flask.Flask) -> None:
 
 
 def purge(pause: threading.Event | None = None, batch: int = service.PURGE_BATCH) -> int:
-    """Delete all expired sessions batch by batch and return how many went."""
-    settings = flask.current_app.extensions["aegis"].settings
+    """Delete all expired sessions, unseen devices and empty counters batch by batch; return how many sessions went."""
+    settings = state.current().settings
     waiting = pause or threading.Event()
+    gone = _in_batches(lambda: service.purge(settings, batch), waiting)
+    _in_batches(lambda: devices.purge(batch), waiting)
+    _in_batches(lambda: throttle.purge(batch), waiting)
+    return gone
+
+
+def _in_batches(purge_some: Callable[[], int], waiting: threading.Event) -> int:
     total = 0
-    while gone := service.purge(settings, batch):
+    while gone := purge_some():
         total += gone
         waiting.wait(PAUSE_S)
     return total

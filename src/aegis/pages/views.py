@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from aegis import clock, csrf, errors, sessions, state
 from aegis.accounts import schemas
 from aegis.accounts import service as accounts
+from aegis.accounts import views as accounts_views
 from aegis.login import views as login_views
 from aegis.login.schemas import Login, Reauthenticate
 from aegis.pages.again import finish, local_path
@@ -78,10 +79,9 @@ def register() -> ResponseReturnValue:
 @csrf.for_visitors
 def register_post() -> ResponseReturnValue:
     """Create the account and sign in with it."""
-    application = state.current()
     try:
         typed = read_form(schemas.Register, drop=_BESIDE)
-        accounts.register(typed.username, typed.password, typed.email, application.settings, application.hasher)
+        accounts_views.sign_up(typed)
         login_views.sign_in(typed.username, typed.password)
     except (errors.InvalidInput, errors.Busy, errors.RateLimited) as error:
         return _form("aegis/register.html", error)
@@ -149,20 +149,10 @@ def security() -> ResponseReturnValue:
 @login_required
 def change_password() -> ResponseReturnValue:
     """Change the password; all other sessions end."""
-    application = state.current()
     try:
-        typed = read_form(schemas.ChangePassword)
-        token = accounts.change_password(
-            signed_in(),
-            sessions.presented_token() or "",
-            typed.current_password,
-            typed.new_password,
-            application.settings,
-            application.hasher,
-        )
+        accounts_views.renew_password(read_form(schemas.ChangePassword))
     except (errors.InvalidInput, errors.Busy, errors.RateLimited) as error:
         return _form("aegis/security.html", error, sessions=_own_sessions())
-    sessions.give_cookie(token)
     flask.flash("Your password was changed. All other sessions have ended.", "success")
     return flask.redirect(flask.url_for("aegis_pages.security"), 303)
 

@@ -5,6 +5,7 @@ start-up check, `aegis config` and the reference in the docs all come from the d
 """
 
 from aegis.settings.declared import PRODUCTION, TESTING, Settings, declarations
+from aegis.settings.limit import Limit
 from aegis.settings.load import Configured, ConfigurationError, load
 from aegis.settings.parse import masked
 
@@ -13,6 +14,7 @@ __all__ = [
     "TESTING",
     "ConfigurationError",
     "Configured",
+    "Limit",
     "Settings",
     "declarations",
     "load",

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aegis.settings import parse
+from aegis.settings import limit, parse
 
 DEVELOPMENT = "development"
 TESTING = "testing"
@@ -231,6 +231,51 @@ class Settings:
         parse.integer(0, 10_000),
         32,
         "Sign-ins that may wait for a password hash in one process; more are answered 503 with Retry-After.",
+    )
+    redis_url: str = _setting(
+        "REDIS_URL",
+        parse.redis_address,
+        "",
+        "Where attempts are counted first: redis://, rediss://, redis+sentinel:// or redis+cluster://. Without it, in SQL.",
+        secret=True,
+    )
+    limit_login_account: limit.Limit = _setting(
+        "AEGIS_LIMIT_LOGIN_ACCOUNT",
+        limit.read,
+        limit.Limit(10, 9600),
+        "Failed sign-ins on one account from devices it does not know: 100 in the first day (NIST 800-63B-4 section 3.2.2).",
+        rule="at most 100 a day",
+    )
+    limit_login_device: limit.Limit = _setting(
+        "AEGIS_LIMIT_LOGIN_DEVICE",
+        limit.read,
+        limit.Limit(10, 3000),
+        "Failed sign-ins on one account from a device that signed in before: its own budget, while strangers are refused.",
+    )
+    limit_login_address: limit.Limit = _setting(
+        "AEGIS_LIMIT_LOGIN_ADDRESS",
+        limit.read,
+        limit.Limit(20, 1200),
+        "Failed sign-ins from one address; right passwords use nothing up, so a whole school may share it.",
+    )
+    limit_confirm: limit.Limit = _setting(
+        "AEGIS_LIMIT_CONFIRM",
+        limit.read,
+        limit.Limit(10, 9600),
+        "Wrong passwords inside a session: confirming it, changing it.",
+    )
+    limit_register_address: limit.Limit = _setting(
+        "AEGIS_LIMIT_REGISTER_ADDRESS",
+        limit.read,
+        limit.Limit(60, 3600),
+        "Registrations from one address, sized for a class that starts together.",
+    )
+    limit_ipv6_prefix: int = _setting(
+        "AEGIS_LIMIT_IPV6_PREFIX",
+        parse.integer(32, 128),
+        64,
+        "Bits of an IPv6 address that make one customer.",
+        unit="bits",
     )
     body_limit: int = _setting(
         "AEGIS_BODY_LIMIT",

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from aegis.settings.declared import DEVELOPMENT_KEY, Settings
+from aegis.settings.declared import DAY_S, DEVELOPMENT_KEY, Settings
 
 KEY_BYTES = 32
 _EXAMPLES = re.compile(
@@ -15,11 +15,21 @@ _DATABASES = {"postgresql", "postgres", "mysql", "mariadb"}
 _NEW_KEY = "run `aegis secret` and set what it prints"
 
 
-def problems(settings: Settings, environ: Mapping[str, str]) -> list[str]:
-    """Return every reason why production may not start with these values, all at once."""
+def problems(settings: Settings, environ: Mapping[str, str], overrides: Mapping[str, object]) -> list[str]:
+    """Return every reason why production may not start with these values, all at once.
+
+    `environ` and `overrides` are where the values came from: Flask's own switches for debugging hide there.
+    """
     if not settings.is_production:
         return []
-    return [*_keys(settings), *_database(settings), *_cookies(settings), *_edge(settings), *_passwords(settings), *_debug(environ)]
+    return [
+        *_keys(settings),
+        *_database(settings),
+        *_cookies(settings),
+        *_edge(settings),
+        *_passwords(settings),
+        *_debug(environ, overrides),
+    ]
 
 
 def weakness(key: str) -> str | None:
@@ -88,9 +98,20 @@ def _passwords(settings: Settings) -> Iterator[str]:
             yield f"AEGIS_PASSWORD_PEPPER entry {position} {fault}: {_NEW_KEY}."
 
 
-def _debug(environ: Mapping[str, str]) -> Iterator[str]:
+def _limits(settings: Settings) -> Iterator[str]:
+    account = settings.limit_login_account
+    if account.attempts + DAY_S * account.attempts / account.window_s > 100.5:  # noqa: PLR2004 - NIST 800-63B-4 section 3.2.2
+        yield "AEGIS_LIMIT_LOGIN_ACCOUNT allows more than 100 guesses a day: lower it, or remove it for 10/160m."
+
+
+def _debug(environ: Mapping[str, str], overrides: Mapping[str, object]) -> Iterator[str]:
     if environ.get("FLASK_DEBUG", "").lower() not in {"", "0", "false", "no", "off"}:
         yield "FLASK_DEBUG is on: remove it; production has no debugger and no reloader."
+    elif overrides.get("DEBUG"):
+        yield "DEBUG is on in the configuration: remove it; production has no debugger and no reloader."
+    for name in ("TESTING", "PROPAGATE_EXCEPTIONS"):
+        if overrides.get(name):
+            yield f"{name} is on in the configuration: remove it; errors would leave the format that clients rely on."
     for name in ("WERKZEUG_DEBUG_PIN", "WERKZEUG_RUN_MAIN"):
         if name in environ:
             yield f"{name} is set: remove it; it belongs to the development server."

@@ -1,5 +1,6 @@
 """From the text of an environment variable to a typed value; each error is a sentence with the fix."""
 
+import datetime
 import ipaddress
 import re
 from collections.abc import Callable
@@ -9,6 +10,17 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
+
+
+def as_text(value: object) -> str:
+    """Return a value of a config object as it would stand in the environment, so that both are read and judged alike."""
+    if isinstance(value, datetime.timedelta):
+        return str(int(value.total_seconds()))
+    if isinstance(value, (list, tuple)):
+        return ",".join(str(part) for part in value)
+    if isinstance(value, (str, int)):
+        return str(value)
+    raise ValueError(f"must be text or a number, not {type(value).__name__}")
 
 
 def boolean(text: str) -> bool:
@@ -81,6 +93,13 @@ def origin(text: str) -> str:
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     suffix = "" if port in {None, {"http": 80, "https": 443}[parts.scheme]} else f":{port}"
     return f"{parts.scheme}://{host}{suffix}"
+
+
+def redis_address(text: str) -> str:
+    """Read the address of a Redis; empty means none."""
+    if text and text.partition("://")[0] not in {"redis", "rediss", "redis+sentinel", "redis+cluster"}:
+        raise ValueError("must start with redis://, rediss://, redis+sentinel:// or redis+cluster://")
+    return text
 
 
 def masked(value: object) -> str:

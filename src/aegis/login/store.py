@@ -1,0 +1,50 @@
+"""Queries on the devices that signed in before."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from aegis import db
+from aegis.schema import devices
+
+
+def find(account_id: str, token_hash: bytes) -> sa.Row[Any] | None:
+    """Return the device of a token, if the account knows it."""
+    same = sa.and_(devices.c.account_id == account_id, devices.c.token_hash == token_hash)
+    return db.row(sa.select(devices).where(same))
+
+
+def add(values: dict[str, Any]) -> None:
+    """Insert a device."""
+    db.change(sa.insert(devices).values(**values))
+
+
+def renew(old_hash: bytes, new_hash: bytes) -> None:
+    """Give the device its new token for every account that knows it."""
+    db.change(sa.update(devices).where(devices.c.token_hash == old_hash).values(token_hash=new_hash))
+
+
+def note_use(account_id: str, token_hash: bytes, values: dict[str, Any]) -> bool:
+    """Note that the device signed in again; False when the account does not know it."""
+    same = sa.and_(devices.c.account_id == account_id, devices.c.token_hash == token_hash)
+    return db.change(sa.update(devices).where(same).values(**values)) == 1
+
+
+def list_of(account_id: str) -> Sequence[sa.Row[Any]]:
+    """Return the account's devices, the latest seen first."""
+    statement = sa.select(devices).where(devices.c.account_id == account_id)
+    return db.rows(statement.order_by(devices.c.last_seen_at.desc(), devices.c.id))
+
+
+def remove(account_id: str, device_ids: Sequence[str]) -> int:
+    """Delete devices of the account."""
+    chosen = sa.and_(devices.c.account_id == account_id, devices.c.id.in_(device_ids))
+    return db.change(sa.delete(devices).where(chosen)) if device_ids else 0
+
+
+def remove_unseen_since(moment: int, batch: int) -> int:
+    """Delete up to `batch` devices not seen since."""
+    late = sa.select(devices.c.id).where(devices.c.last_seen_at < moment).limit(batch)
+    ids = [row.id for row in db.rows(late)]
+    return db.change(sa.delete(devices).where(devices.c.id.in_(ids))) if ids else 0

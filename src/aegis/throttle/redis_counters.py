@@ -1,0 +1,96 @@
+"""Counters in Redis or Valkey: all buckets of an attempt in one round trip and one atomic script.
+
+The keys share a hash tag, so that the script also runs on Redis Cluster. Redis may forget: it tells since when it
+remembers, so that the caller can ask SQL as well while that is too short.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from aegis.throttle.counters import Key
+
+TIMEOUT_S = 0.25
+"""What a sign-in may lose to a Redis that does not answer, once; then it is left alone for a while."""
+
+_PREFIX = "{aegis}:throttle:"
+_SINCE = _PREFIX + "since"
+
+# KEYS: the marker, then the buckets. ARGV: now, then interval and capacity of each bucket, all in milliseconds.
+_SPEND = """
+local now = tonumber(ARGV[1])
+redis.call('SET', KEYS[1], ARGV[1], 'NX')
+local since = redis.call('GET', KEYS[1])
+local full = {}
+for i = 2, #KEYS do
+  local empty_at = tonumber(redis.call('GET', KEYS[i]) or now)
+  if empty_at < now then empty_at = now end
+  full[i] = empty_at + tonumber(ARGV[2 * i - 2])
+  local wait = full[i] - now - tonumber(ARGV[2 * i - 1])
+  if wait > 0 then return {string.format('%.0f', wait), since} end
+end
+for i = 2, #KEYS do
+  redis.call('SET', KEYS[i], string.format('%.0f', full[i]), 'PX', string.format('%.0f', full[i] - now))
+end
+return {'0', since}
+"""
+_GIVE_BACK = """
+for i = 1, #KEYS do
+  if redis.call('EXISTS', KEYS[i]) == 1 then redis.call('DECRBY', KEYS[i], ARGV[i]) end
+end
+"""
+
+
+def connect(url: str) -> Any:
+    """Return a client for redis://, rediss://, redis+sentinel:// or redis+cluster://; it connects at first use."""
+    import redis  # 100 ms of start-up that only deployments with Redis pay
+    from redis.backoff import NoBackoff
+    from redis.cluster import RedisCluster
+    from redis.retry import Retry
+    from redis.sentinel import Sentinel
+
+    limits: dict[str, Any] = {
+        "socket_timeout": TIMEOUT_S,
+        "socket_connect_timeout": TIMEOUT_S,
+        "retry": Retry(NoBackoff(), 1),
+        "decode_responses": True,
+    }
+    parts = urlsplit(url)
+    if parts.scheme in {"redis", "rediss"}:
+        return redis.Redis.from_url(url, **limits)
+    login = {name: value for name, value in (("username", parts.username), ("password", parts.password)) if value}
+    hosts = [_host(place) for place in parts.netloc.rpartition("@")[2].split(",")]
+    if parts.scheme == "redis+cluster":
+        from redis.cluster import ClusterNode
+
+        return RedisCluster(startup_nodes=[ClusterNode(*host) for host in hosts], **login, **limits)
+    service, _, database = parts.path.strip("/").partition("/")
+    options = {**dict(parse_qsl(parts.query)), **login, **limits}
+    return Sentinel(hosts, socket_timeout=TIMEOUT_S).master_for(service or "mymaster", db=int(database or 0), **options)
+
+
+def _host(place: str) -> tuple[str, int]:
+    name, _, port = place.rpartition(":")
+    return (name.strip("[]"), int(port)) if name else (place, 26379)
+
+
+class RedisCounters:
+    """The buckets in one Redis."""
+
+    def __init__(self, client: Any) -> None:
+        """Take a client that answers with text."""
+        self._spend = client.register_script(_SPEND)
+        self._give_back = client.register_script(_GIVE_BACK)
+
+    def spend(self, keys: Sequence[Key], now_ms: int) -> tuple[int, int]:
+        """Take one from each bucket, or from none.
+
+        Return 0 or the milliseconds until there is room, and since when (in milliseconds) Redis remembers.
+        """
+        arguments = [now_ms, *(number for key in keys for number in (key.interval_ms, key.capacity_ms))]
+        wait_ms, since_ms = self._spend(keys=[_SINCE, *(_PREFIX + key.name for key in keys)], args=arguments)
+        return int(wait_ms), int(since_ms)
+
+    def give_back(self, keys: Sequence[Key]) -> None:
+        """Undo one `spend` of each bucket."""
+        self._give_back(keys=[_PREFIX + key.name for key in keys], args=[key.interval_ms for key in keys])
