@@ -122,7 +122,9 @@ def _is_own(address: str) -> bool:
         own = urlsplit(configured.settings.public_url)
         if configured.is_set("public_url") and own.netloc:
             return (parts.scheme, parts.hostname, _port(parts)) == (own.scheme, own.hostname, _port(own))
-        return bool(parts.netloc) and parts.netloc.lower() == flask.request.environ.get("HTTP_HOST", "").lower()
+        return (
+            bool(parts.netloc) and parts.netloc.lower() == flask.request.environ.get("HTTP_HOST", "").lower()
+        )
     except ValueError:
         return False
 
@@ -146,7 +148,11 @@ def _is_valid(given: str, *, is_for_visitors: bool) -> bool:
     if session.id == bound_to:
         return True
     is_recent = clock.now() - int(made_at) < OUTLIVES_SESSION_S
-    return session.account_id == account_id and is_recent and not service.is_alive(bound_to, application.settings)
+    return (
+        session.account_id == account_id
+        and is_recent
+        and not service.is_alive(bound_to, application.settings)
+    )
 
 
 def _is_of_this_browser(seed_hash: str) -> bool:

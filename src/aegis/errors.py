@@ -12,7 +12,9 @@ class AegisError(Exception):
 
     status = 500
     code = "server_error"
-    sentence = "Something went wrong on our side. Please try again; if it stays, tell the operator the request id."
+    sentence = (
+        "Something went wrong on our side. Please try again; if it stays, tell the operator the request id."
+    )
 
     def __init__(
         self,

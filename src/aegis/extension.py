@@ -19,7 +19,6 @@ from aegis.sessions import check
 from aegis.sessions import views as sessions_views
 from aegis.sessions.interface import was_asked
 from aegis.throttle import Counters
-from aegis.throttle.redis_counters import RedisCounters, connect
 from aegis.tokens import Keyring
 from aegis.web import faults, openapi
 from aegis.web.edge import Edge
@@ -47,12 +46,16 @@ class Aegis:
         `is_current` tells whether the schema has all steps of this release; without it, whether all tables are there.
         Raises ConfigurationError with every problem when the process could not run safely.
         """
-        chosen = {name: value for name, value in app.config.items() if value != flask.Flask.default_config.get(name)}
+        chosen = {
+            name: value for name, value in app.config.items() if value != flask.Flask.default_config.get(name)
+        }
         configured = settings.load(os.environ if environ is None else environ, chosen)
         values = configured.settings
         if values.is_production:
             entry.keep_development_server_out(app)
-        app.config.update({item.name: getattr(values, field) for field, item in settings.declarations().items()})
+        app.config.update(
+            {item.name: getattr(values, field) for field, item in settings.declarations().items()}
+        )
         app.config["SESSION_COOKIE_NAME"] = values.cookie_prefix + "session"
         app.config["MAX_CONTENT_LENGTH"] = values.body_limit
         app.config["MAX_FORM_MEMORY_SIZE"] = values.body_limit
@@ -61,7 +64,7 @@ class Aegis:
             _keyring(values),
             _database(values, prepare),
             _hasher(values),
-            Counters(RedisCounters(connect(values.redis_url)) if values.redis_url else None),
+            _counters(values),
             is_current or _has_tables,
         )
         app.session_interface = flask_login.AdoptedSessions()
@@ -105,6 +108,14 @@ def _has_tables(database: Database) -> bool:
         return set(metadata.tables) <= set(sa.inspect(database.engine).get_table_names())
     except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
         raise errors.Unavailable from error
+
+
+def _counters(values: settings.Settings) -> Counters:
+    if not values.redis_url:
+        return Counters(None)
+    from aegis.throttle.redis_counters import RedisCounters, connect  # noqa: PLC0415 - 100 ms that only Redis users pay
+
+    return Counters(RedisCounters(connect(values.redis_url)))
 
 
 def _hasher(values: settings.Settings) -> Hasher:

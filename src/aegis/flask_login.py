@@ -56,6 +56,8 @@ def _follow(response: flask.Response, wanted: str | None) -> None:
         write_cookie(response, None)
         return
     settings = state.current().settings
-    new = service.start(external.account_id(str(wanted)), settings, client(), method="flask-login", replaces=token)
+    new = service.start(
+        external.account_id(str(wanted)), settings, client(), method="flask-login", replaces=token
+    )
     go_on_with(new)
     write_cookie(response, new)

@@ -16,8 +16,10 @@ metadata = sa.MetaData(
 
 
 def text(length: int) -> sa.types.TypeEngine[str]:
-    """Return text that compares exactly: MariaDB's default would take `ı` for `i` and `A` for `a`."""
-    return sa.String(length).with_variant(mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
+    """Return text that compares exactly: MariaDB's default would take `A` for `a`, and a letter for its accented sister."""
+    return sa.String(length).with_variant(
+        mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
+    )
 
 
 def digest() -> sa.types.TypeEngine[bytes]:
@@ -47,7 +49,9 @@ sessions = sa.Table(
     metadata,
     sa.Column("token_hash", digest(), primary_key=True),
     sa.Column("id", text(22), nullable=False, unique=True),
-    sa.Column("account_id", text(22), sa.ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column(
+        "account_id", text(22), sa.ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
     sa.Column("started_at", sa.BigInteger, nullable=False, index=True),
     sa.Column("authenticated_at", sa.BigInteger, nullable=False),
     sa.Column("last_used_at", sa.BigInteger, nullable=False, index=True),

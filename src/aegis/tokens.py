@@ -69,7 +69,7 @@ class Keyring:
         payload, dot, signature = text.rpartition(".")
         if not dot or not text.isascii():
             return None
-        if any([equal(_mac(key, payload), signature) for key in self.keys_for(purpose)]):
+        if any(equal(_mac(key, payload), signature) for key in self.keys_for(purpose)):
             return payload
         return None
 

@@ -64,7 +64,7 @@ def folded(name: str) -> str:
     return found or name.casefold()
 
 
-def register(
+def register(  # noqa: PLR0913 - each is something an account has, or what it is judged by
     username: str,
     password: str,
     email: str | None,

@@ -42,7 +42,9 @@ def sign_up(body: Register) -> service.Account:
     network = throttle.network(client().address, application.settings.limit_ipv6_prefix)
     subject = throttle.Subject("address", network, application.settings.limit_register_address)
     with throttle.attempt("register", [subject], application.counters, application.keyring):
-        return service.register(body.username, body.password, body.email, application.settings, application.hasher)
+        return service.register(
+            body.username, body.password, body.email, application.settings, application.hasher
+        )
 
 
 @blueprint.get("/profile")
@@ -84,7 +86,9 @@ def change_password(body: ChangePassword) -> Changed:
 def renew_password(body: ChangePassword) -> None:
     """Change the password and answer this request with the renewed cookie; JSON and page views share it."""
     presented = sessions.presented_token() or ""
-    token = service.change_password(state.current(), signed_in(), presented, body.current_password, body.new_password)
+    token = service.change_password(
+        state.current(), signed_in(), presented, body.current_password, body.new_password
+    )
     sessions.give_cookie(token)
 
 

@@ -21,7 +21,9 @@ from aegis import clock
 class Database:
     """The engine of one process, made at first use, so that no socket is open before a fork."""
 
-    def __init__(self, url: str, *, pool_size: int, timeout_s: int, prepare: Callable[["Database"], None]) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int, timeout_s: int, prepare: Callable[["Database"], None]
+    ) -> None:
         """Take the address as people write it; `prepare` brings an embedded SQLite up to date at first use."""
         self.url = driver_url(url)
         self.is_embedded = self.url.get_backend_name() == "sqlite"
@@ -79,7 +81,9 @@ class Database:
         name = self.url.get_backend_name()
         arguments = _connect_args(name, 10)
         arguments.pop("read_timeout", None)
-        engine = sa.create_engine(self.url, isolation_level="AUTOCOMMIT", poolclass=pool.NullPool, connect_args=arguments)
+        engine = sa.create_engine(
+            self.url, isolation_level="AUTOCOMMIT", poolclass=pool.NullPool, connect_args=arguments
+        )
         sa.event.listen(engine, "connect", _CONNECTED[name])
         return engine
 
@@ -132,7 +136,12 @@ def _connect_args(name: str, timeout_s: int) -> dict[str, Any]:
     if name == "postgresql":
         return {"connect_timeout": max(timeout_s, 2), "application_name": "aegis"}
     if name == "mysql":
-        return {"connect_timeout": timeout_s, "read_timeout": timeout_s, "write_timeout": timeout_s, "charset": "utf8mb4"}
+        return {
+            "connect_timeout": timeout_s,
+            "read_timeout": timeout_s,
+            "write_timeout": timeout_s,
+            "charset": "utf8mb4",
+        }
     return {"timeout": timeout_s * 2.5, "check_same_thread": False}
 
 
@@ -186,7 +195,9 @@ def _postgresql_connected(connection: Any, _record: object) -> None:
 
 def _mysql_connected(connection: Any, _record: object) -> None:
     connection.autocommit(True)
-    clock.follow(_ask(connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", "SELECT unix_timestamp()"))
+    clock.follow(
+        _ask(connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", "SELECT unix_timestamp()")
+    )
 
 
 _CONNECTED = {"sqlite": _sqlite_connected, "postgresql": _postgresql_connected, "mysql": _mysql_connected}

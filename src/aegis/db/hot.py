@@ -38,7 +38,10 @@ class HotStatement:
             try:
                 return _fetch(connection, words, value)
             except Exception as error:
-                if not _is_lost(engine.dialect, connection, error) or clock.monotonic() - since > STALE_WITHIN_S:
+                if (
+                    not _is_lost(engine.dialect, connection, error)
+                    or clock.monotonic() - since > STALE_WITHIN_S
+                ):
                     raise
                 connection.invalidate(error)
             finally:

@@ -60,7 +60,10 @@ def remember(account_id: str, token: str | None, client: Client, keyring: Keyrin
 
 def list_of(account_id: str) -> list[Device]:
     """Return the account's devices, the latest seen first."""
-    return [Device(row.id, row.user_agent, row.first_seen_at, row.last_seen_at) for row in store.list_of(account_id)]
+    return [
+        Device(row.id, row.user_agent, row.first_seen_at, row.last_seen_at)
+        for row in store.list_of(account_id)
+    ]
 
 
 def forget(account_id: str, device_id: str) -> None:

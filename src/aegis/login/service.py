@@ -20,7 +20,7 @@ class SignedIn(NamedTuple):
     device: str
 
 
-def with_password(
+def with_password(  # noqa: PLR0913 - all that the browser came with
     application: State,
     name: str,
     password: str,
@@ -46,7 +46,9 @@ def with_password(
     return SignedIn(token, devices.remember(row.id, device_token, client, application.keyring))
 
 
-def _counted(application: State, name: str, row: Any, device_token: str | None, client: Client) -> list[Subject]:
+def _counted(
+    application: State, name: str, row: Any, device_token: str | None, client: Client
+) -> list[Subject]:
     """Return what an attempt counts against: a known device its own budget, a stranger the account's and the address's.
 
     A name that nobody has counts like an account, so that a refusal tells nothing.

@@ -22,7 +22,9 @@ def csrf_token() -> CsrfToken:
 @blueprint.post("/api/login")
 @csrf.for_visitors
 @csrf.scripts_need_no_token
-@operation(body=Login, answers={200: SignedIn}, errors=(errors.InvalidCredentials, errors.RateLimited, errors.Busy))
+@operation(
+    body=Login, answers={200: SignedIn}, errors=(errors.InvalidCredentials, errors.RateLimited, errors.Busy)
+)
 def login(body: Login) -> SignedIn:
     """Sign in. The session of the cookie that came along, if any, ends."""
     sign_in(body.username, body.password)
@@ -51,14 +53,24 @@ def _device_cookie() -> str:
 def _give_device(response: flask.Response, cookie: str) -> flask.Response:
     secure = state.current().settings.session_cookie_secure
     response.set_cookie(
-        _device_cookie(), cookie, max_age=devices.KEPT_S, path="/", secure=secure, httponly=True, samesite="Lax"
+        _device_cookie(),
+        cookie,
+        max_age=devices.KEPT_S,
+        path="/",
+        secure=secure,
+        httponly=True,
+        samesite="Lax",
     )
     return response
 
 
 @blueprint.post("/api/reauthenticate")
 @login_required
-@operation(body=Reauthenticate, answers={200: SignedIn}, errors=(errors.InvalidCredentials, errors.RateLimited, errors.Busy))
+@operation(
+    body=Reauthenticate,
+    answers={200: SignedIn},
+    errors=(errors.InvalidCredentials, errors.RateLimited, errors.Busy),
+)
 def reauthenticate(body: Reauthenticate) -> SignedIn:
     """Confirm the password: the session gets a new token and counts as fresh."""
     confirm(body.password)

@@ -48,7 +48,11 @@ def security_txt() -> flask.Response:
     if not settings.security_contact:
         raise errors.NotFound
     expires = clock.as_datetime(clock.now()) + datetime.timedelta(days=180)
-    lines = [f"Contact: {settings.security_contact}", f"Expires: {expires:%Y-%m-%dT00:00:00Z}", "Preferred-Languages: en"]
+    lines = [
+        f"Contact: {settings.security_contact}",
+        f"Expires: {expires:%Y-%m-%dT00:00:00Z}",
+        "Preferred-Languages: en",
+    ]
     if settings.public_url:
         lines.append(f"Canonical: {settings.public_url}/.well-known/security.txt")
     return flask.Response("\n".join(lines) + "\n", mimetype="text/plain")

@@ -34,4 +34,6 @@ def state_of(app: flask.Flask) -> state.State:
 def _datetime(value: datetime.datetime | int) -> Markup:
     """Show a time to people; the machine-readable form stands beside it."""
     moment = clock.as_datetime(value) if isinstance(value, int) else value
-    return Markup('<time datetime="{}">{}</time>').format(moment.isoformat(), f"{moment:%-d %B %Y, %H:%M} UTC")
+    return Markup('<time datetime="{}">{}</time>').format(
+        moment.isoformat(), f"{moment:%-d %B %Y, %H:%M} UTC"
+    )

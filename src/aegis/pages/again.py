@@ -18,7 +18,10 @@ from aegis.web import faults, wants_page
 
 _PURPOSE = "resume"
 _SECRET_WORDS = ("password", "code")
-_OWN_FORMS = {"aegis_pages.login_post": "aegis/login.html", "aegis_pages.register_post": "aegis/register.html"}
+_OWN_FORMS = {
+    "aegis_pages.login_post": "aegis/login.html",
+    "aegis_pages.register_post": "aegis/register.html",
+}
 LONG_TEXT = 60
 """Characters from which a field is shown as a text area."""
 
@@ -58,7 +61,13 @@ def send(error: errors.AegisError) -> ResponseReturnValue:
     if is_own_form:
         template = _OWN_FORMS[str(flask.request.endpoint)]
         typed = {name: text for name, text in flask.request.form.items() if not _is_secret(name)}
-        words = {"form": typed, "errors": {}, "error": error.sentence, "next": typed.get("next", ""), "resume": typed.get("resume")}
+        words = {
+            "form": typed,
+            "errors": {},
+            "error": error.sentence,
+            "next": typed.get("next", ""),
+            "resume": typed.get("resume"),
+        }
         return flask.render_template(template, **words), error.status
     return finish(_pack(), error.status)
 
@@ -85,7 +94,13 @@ def local_path(text: str | None) -> str:
 def _ask(template: str, error: errors.AegisError) -> ResponseReturnValue:
     resume = None if _holds_secret() else _pack()
     back = "" if resume else local_path(flask.request.path)
-    words: dict[str, Any] = {"form": {}, "errors": {}, "error": None if resume else error.sentence, "next": back, "resume": resume}
+    words: dict[str, Any] = {
+        "form": {},
+        "errors": {},
+        "error": None if resume else error.sentence,
+        "next": back,
+        "resume": resume,
+    }
     return flask.render_template(template, **words), error.status
 
 

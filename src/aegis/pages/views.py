@@ -17,7 +17,11 @@ from aegis.sessions.required import login_required, signed_in
 from aegis.web import read_form
 
 blueprint = flask.Blueprint(
-    "aegis_pages", __name__, template_folder="templates", static_folder="static", static_url_path="/static/aegis"
+    "aegis_pages",
+    __name__,
+    template_folder="templates",
+    static_folder="static",
+    static_url_path="/static/aegis",
 )
 
 _BESIDE = frozenset({csrf.FIELD, "next", "resume"})
@@ -35,7 +39,9 @@ def _form(template: str, error: errors.AegisError | None = None, **words: Any) -
         "next": local_path(given.get("next")),
         "resume": request.form.get("resume"),
     }
-    response = flask.make_response(flask.render_template(template, **{**known, **words}), error.status if error else 200)
+    response = flask.make_response(
+        flask.render_template(template, **{**known, **words}), error.status if error else 200
+    )
     if error:
         response.headers.update(error.headers)
     return response

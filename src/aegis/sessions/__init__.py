@@ -4,7 +4,14 @@
 `required.py` holds the guards; `check.py` answers nginx ahead of Flask.
 """
 
-from aegis.sessions.interface import current, forget_cookie, give_cookie, passive, presented_token, visitor_seed
+from aegis.sessions.interface import (
+    current,
+    forget_cookie,
+    give_cookie,
+    passive,
+    presented_token,
+    visitor_seed,
+)
 from aegis.sessions.model import Account, Session
 
 __all__ = [

@@ -51,5 +51,3 @@ def _refusal(error: errors.AegisError, environ: dict[str, Any]) -> "tuple[str, H
 def header_text(username: str) -> str:
     """Return the name as a header can carry it: other letters than ASCII are percent-encoded UTF-8."""
     return username if username.isascii() else urllib.parse.quote(username, safe="")
-
-

@@ -16,7 +16,7 @@ R = TypeVar("R")
 ROLES = ("learner", "teacher", "admin")
 """Each role may do what the ones before it may."""
 
-current_account: Account | None = cast("Account | None", LocalProxy(lambda: _account()))
+current_account: Account | None = cast("Account | None", LocalProxy(lambda: _account()))  # noqa: PLW0108 - defined below
 """The signed-in account of this request; falsy for a visitor."""
 
 
@@ -75,5 +75,3 @@ def role_required(role: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 def _marked(view: Callable[P, R], errors: tuple[type[Exception], ...]) -> Callable[P, R]:
     view.guard_errors = (*getattr(view, "guard_errors", ()), *errors)  # type: ignore[attr-defined]
     return view
-
-

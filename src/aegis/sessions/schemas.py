@@ -58,5 +58,3 @@ class Ended(Answer):
 
     message: str
     ended: int
-
-

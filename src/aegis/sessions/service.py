@@ -1,5 +1,6 @@
-"""The life of a session: start, use, rotate, end. What is said here holds in every process at once,
-as each request looks its token up again and no copy exists anywhere.
+"""The life of a session: start, use, rotate, end.
+
+What is said here holds in every process at once, as each request looks its token up again and no copy exists.
 """
 
 from typing import NamedTuple
@@ -41,7 +42,7 @@ def find(token: str, database: Database, settings: Settings) -> Session | None:
     return session
 
 
-def start(
+def start(  # noqa: PLR0913 - all that a record holds
     account_id: str,
     settings: Settings,
     client: Client,

@@ -57,13 +57,18 @@ def list_live(account_id: str, used_after: int, started_after: int) -> Sequence[
 def list_oldest_first(account_id: str) -> list[str]:
     """Return the ids of all sessions of the account by age."""
     statement = sa.select(sessions.c.id).where(sessions.c.account_id == account_id)
-    return [row.id for row in db.rows(statement.order_by(sessions.c.started_at, sessions.c.last_used_at, sessions.c.id))]
+    return [
+        row.id
+        for row in db.rows(statement.order_by(sessions.c.started_at, sessions.c.last_used_at, sessions.c.id))
+    ]
 
 
 def find_live(session_id: str, used_after: int, started_after: int) -> bool:
     """Tell whether a session of this id is alive."""
     statement = sa.select(sessions.c.id).where(
-        sessions.c.id == session_id, sessions.c.last_used_at > used_after, sessions.c.started_at > started_after
+        sessions.c.id == session_id,
+        sessions.c.last_used_at > used_after,
+        sessions.c.started_at > started_after,
     )
     return db.row(statement) is not None
 

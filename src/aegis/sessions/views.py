@@ -21,7 +21,9 @@ def check_session() -> tuple[CheckedSession | Visitor, int]:
         return Visitor(), 401
     ends = clock.as_text(session.expires_at(state.current().settings))
     user = User.of(session.account)
-    return CheckedSession.model_construct(is_authenticated=True, user=user, expires_at=ends, auth_level=session.auth_level), 200
+    return CheckedSession.model_construct(
+        is_authenticated=True, user=user, expires_at=ends, auth_level=session.auth_level
+    ), 200
 
 
 @blueprint.get(check.PATH)

@@ -6,7 +6,7 @@ start-up check, `aegis config` and the reference in the docs all come from the d
 
 from aegis.settings.declared import PRODUCTION, TESTING, Settings, declarations
 from aegis.settings.limit import Limit
-from aegis.settings.load import Configured, ConfigurationError, load
+from aegis.settings.load import ConfigurationError, Configured, load
 from aegis.settings.parse import masked
 
 __all__ = [

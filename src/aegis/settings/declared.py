@@ -29,7 +29,7 @@ class Declaration:
     defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def _setting(
+def _setting(  # noqa: PLR0913 - all that a declaration holds
     name: str,
     read: Callable[[str], Any],
     default: Any,

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from aegis.settings import judge, parse
+from aegis.settings import judge
 from aegis.settings.declared import DEVELOPMENT, ENVIRONMENTS, Declaration, Settings, declarations
 
 _FOR_TESTS = "AEGIS_TEST_"
@@ -57,7 +57,11 @@ def load(environ: Mapping[str, str], overrides: Mapping[str, Any] | None = None)
     settings = Settings(**values)
     found += _unknown(environ, {declaration.name for declaration in declared.values()})
     readable = not found
-    found += judge.problems(settings, environ, overrides) if readable else _still_judged(settings, environ, overrides, found)
+    found += (
+        judge.problems(settings, environ, overrides)
+        if readable
+        else _still_judged(settings, environ, overrides, found)
+    )
     if found:
         raise ConfigurationError(found)
     return Configured(settings, origins)
@@ -68,7 +72,9 @@ def _still_judged(
 ) -> list[str]:
     """Judge the rest too, without repeating a setting that could not even be read."""
     named = {problem.split()[0] for problem in found}
-    return [problem for problem in judge.problems(settings, environ, overrides) if problem.split()[0] not in named]
+    return [
+        problem for problem in judge.problems(settings, environ, overrides) if problem.split()[0] not in named
+    ]
 
 
 def _environment(environ: Mapping[str, str], overrides: Mapping[str, Any]) -> tuple[str, list[str]]:
@@ -79,7 +85,9 @@ def _environment(environ: Mapping[str, str], overrides: Mapping[str, Any]) -> tu
         meant = f"; did you mean {hint[0]}?" if hint else "."
         return environment, [f"FLASK_ENV is {environment!r}: use {', '.join(ENVIRONMENTS)}{meant}"]
     if configured and chosen is not None and configured != chosen:
-        return environment, [f"FLASK_ENV is {chosen} but the configuration is for {configured}: make them agree."]
+        return environment, [
+            f"FLASK_ENV is {chosen} but the configuration is for {configured}: make them agree."
+        ]
     return environment, []
 
 

@@ -109,4 +109,8 @@ def masked(value: object) -> str:
         return "(empty)"
     if "://" not in text:
         return "********"
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:********@", re.sub(r"(?i)(password|sslpassword)=[^&]*", r"\1=********", text))
+    return re.sub(
+        r"(://[^:/@]*):[^@]*@",
+        r"\1:********@",
+        re.sub(r"(?i)(password|sslpassword)=[^&]*", r"\1=********", text),
+    )

@@ -90,7 +90,7 @@ class Counters:
             return None
         try:
             return self._remote.spend(keys, now_ms)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the client's errors are of many kinds; each is logged
             self._note_failure(error)
             return None
 
@@ -98,7 +98,7 @@ class Counters:
         if self._remote is not None and clock.monotonic() >= self._not_before:
             try:
                 self._remote.give_back(keys)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - as above
                 self._note_failure(error)
 
     def _note_failure(self, error: Exception) -> None:

@@ -8,6 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import redis
+from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode, RedisCluster
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
 from aegis.throttle.counters import Key
 
 TIMEOUT_S = 0.25
@@ -43,12 +49,6 @@ end
 
 def connect(url: str) -> Any:
     """Return a client for redis://, rediss://, redis+sentinel:// or redis+cluster://; it connects at first use."""
-    import redis  # 100 ms of start-up that only deployments with Redis pay
-    from redis.backoff import NoBackoff
-    from redis.cluster import RedisCluster
-    from redis.retry import Retry
-    from redis.sentinel import Sentinel
-
     limits: dict[str, Any] = {
         "socket_timeout": TIMEOUT_S,
         "socket_connect_timeout": TIMEOUT_S,
@@ -58,15 +58,17 @@ def connect(url: str) -> Any:
     parts = urlsplit(url)
     if parts.scheme in {"redis", "rediss"}:
         return redis.Redis.from_url(url, **limits)
-    login = {name: value for name, value in (("username", parts.username), ("password", parts.password)) if value}
+    login: dict[str, Any] = {
+        name: value for name, value in (("username", parts.username), ("password", parts.password)) if value
+    }
     hosts = [_host(place) for place in parts.netloc.rpartition("@")[2].split(",")]
     if parts.scheme == "redis+cluster":
-        from redis.cluster import ClusterNode
-
         return RedisCluster(startup_nodes=[ClusterNode(*host) for host in hosts], **login, **limits)
     service, _, database = parts.path.strip("/").partition("/")
     options = {**dict(parse_qsl(parts.query)), **login, **limits}
-    return Sentinel(hosts, socket_timeout=TIMEOUT_S).master_for(service or "mymaster", db=int(database or 0), **options)
+    return Sentinel(hosts, socket_timeout=TIMEOUT_S).master_for(
+        service or "mymaster", db=int(database or 0), **options
+    )
 
 
 def _host(place: str) -> tuple[str, int]:

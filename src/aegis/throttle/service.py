@@ -70,13 +70,17 @@ def _key(action: str, subject: Subject, keyring: Keyring) -> Key:
 
 def _refusal(action: str, subjects: list[Subject], wait_ms: int) -> errors.RateLimited:
     wait_s = max(1, -(-wait_ms // 1000))
-    policies = ", ".join(f'"{action}-{one.kind}";q={one.limit.attempts};w={one.limit.window_s}' for one in subjects)
+    policies = ", ".join(
+        f'"{action}-{one.kind}";q={one.limit.attempts};w={one.limit.window_s}' for one in subjects
+    )
     headers = {
         "Retry-After": str(wait_s),
         "RateLimit": f'"{action}";r=0;t={wait_s}',
         "RateLimit-Policy": policies,
     }
-    return errors.RateLimited(f"Too many attempts. Please wait {in_words(wait_s)}, then try again.", headers=headers)
+    return errors.RateLimited(
+        f"Too many attempts. Please wait {in_words(wait_s)}, then try again.", headers=headers
+    )
 
 
 def in_words(seconds: int) -> str:

@@ -28,8 +28,12 @@ def take(name: str, interval_ms: int, capacity_ms: int, now_ms: int) -> int:
 
 def fill(name: str, interval_ms: int, now_ms: int) -> None:
     """Take one whether there is room or not."""
-    filling = sa.update(counters).where(counters.c.name == name).values(empty_at_ms=_later(now_ms) + interval_ms)
-    if not db.change(filling) and not db.add_if_absent(counters, {"name": name, "empty_at_ms": now_ms + interval_ms}):
+    filling = (
+        sa.update(counters).where(counters.c.name == name).values(empty_at_ms=_later(now_ms) + interval_ms)
+    )
+    if not db.change(filling) and not db.add_if_absent(
+        counters, {"name": name, "empty_at_ms": now_ms + interval_ms}
+    ):
         db.change(filling)
 
 
@@ -41,4 +45,6 @@ def move(name: str, by_ms: int) -> None:
 def purge(now_ms: int, batch: int) -> int:
     """Delete up to `batch` buckets that are empty, which are as good as none."""
     names = [row.name for row in db.rows(sa.select(counters.c.name).where(_empty_at < now_ms).limit(batch))]
-    return db.change(sa.delete(counters).where(counters.c.name.in_(names), _empty_at < now_ms)) if names else 0
+    return (
+        db.change(sa.delete(counters).where(counters.c.name.in_(names), _empty_at < now_ms)) if names else 0
+    )

@@ -121,7 +121,10 @@ def _bad_texts(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
         elif isinstance(item, list):
             waiting += [(name, part, depth + 1) for part in item]
         elif isinstance(item, str) and _is_bad(item):
-            yield name, "Contains a character that cannot be stored (NUL or half a surrogate pair); remove it."
+            yield (
+                name,
+                "Contains a character that cannot be stored (NUL or half a surrogate pair); remove it.",
+            )
 
 
 def _is_bad(text: str) -> bool:

@@ -7,7 +7,7 @@ security headers. It is a plain WSGI layer because a header that is added last, 
 import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from aegis import errors
 from aegis.settings import Configured
@@ -114,7 +114,9 @@ class Edge:
         start_response(status, [*headers, *self._headers, ("X-Request-ID", environ["aegis.request_id"])])
         return [] if environ["REQUEST_METHOD"] == "HEAD" or not content else [content]
 
-    def _refuse(self, environ: Environ, start_response: "StartResponse", error: errors.AegisError) -> Iterable[bytes]:
+    def _refuse(
+        self, environ: Environ, start_response: "StartResponse", error: errors.AegisError
+    ) -> Iterable[bytes]:
         status = f"{error.status} {error.code}"
         content = faults.body(error, environ["aegis.request_id"]).encode()
         return self._plain(environ, start_response, status, [("Cache-Control", "no-store")], content)
@@ -130,8 +132,6 @@ class Edge:
 
 
 def _quoted(path_info: str) -> str:
-    from urllib.parse import quote
-
     return "/" + quote(path_info.encode("latin-1")).lstrip("/")
 
 

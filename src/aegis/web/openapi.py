@@ -54,7 +54,9 @@ def describe(app: flask.Flask) -> dict[str, Any]:
         declared = getattr(view, "operation", None)
         if isinstance(declared, Operation):
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-                paths.setdefault(_path(rule), {})[method.lower()] = _operation(rule, method, view, declared, schemas)
+                paths.setdefault(_path(rule), {})[method.lower()] = _operation(
+                    rule, method, view, declared, schemas
+                )
     return {
         "openapi": "3.1.0",
         "info": {"title": app.extensions["aegis"].settings.site_name, "version": "1"},
@@ -69,11 +71,16 @@ def describe(app: flask.Flask) -> dict[str, Any]:
     }
 
 
-def _operation(rule: Rule, method: str, view: Any, declared: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
+def _operation(
+    rule: Rule, method: str, view: Any, declared: Operation, schemas: dict[str, Any]
+) -> dict[str, Any]:
     errors: tuple[type[AegisError], ...] = (*getattr(view, "guard_errors", ()), *declared.errors)
     responses = {str(status): _answer(status, model, schemas) for status, model in declared.answers.items()}
     for status, codes in _codes((*errors, *([] if method in _SAFE else [CsrfFailed]))).items():
-        refusal = {"description": ", ".join(codes), "content": _json({"$ref": _DIALECT.format(model="Error")})}
+        refusal = {
+            "description": ", ".join(codes),
+            "content": _json({"$ref": _DIALECT.format(model="Error")}),
+        }
         responses.setdefault(str(status), refusal)
     described: dict[str, Any] = {
         "summary": declared.summary,
@@ -81,7 +88,8 @@ def _operation(rule: Rule, method: str, view: Any, declared: Operation, schemas:
         "responses": responses,
     }
     described["parameters"] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in sorted(rule.arguments)
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in sorted(rule.arguments)
     ] + [
         {"name": name, "in": "query", "required": False, "description": words, "schema": {"type": "string"}}
         for name, words in declared.query.items()
@@ -105,7 +113,10 @@ def _codes(errors: Iterable[type[AegisError]]) -> dict[int, list[str]]:
 def _answer(status: int, model: type[pydantic.BaseModel] | None, schemas: dict[str, Any]) -> dict[str, Any]:
     if model is None:
         return {"description": "No content" if status == 204 else "Done"}  # noqa: PLR2004
-    return {"description": (model.__doc__ or "").strip().partition("\n")[0], "content": _json(_schema(model, schemas))}
+    return {
+        "description": (model.__doc__ or "").strip().partition("\n")[0],
+        "content": _json(_schema(model, schemas)),
+    }
 
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:
