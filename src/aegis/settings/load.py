@@ -1,12 +1,11 @@
 """Put the values together (default, then config object, then environment) and refuse what cannot run."""
 
 import dataclasses
-import datetime
 import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from aegis.settings import judge
+from aegis.settings import judge, parse
 from aegis.settings.declared import DEVELOPMENT, ENVIRONMENTS, Declaration, Settings, declarations
 
 _FOR_TESTS = "AEGIS_TEST_"
@@ -96,23 +95,14 @@ def _value(
 ) -> tuple[Any, str, str | None]:
     default, name = declaration.defaults[environment], declaration.name
     for source, values in (("environment", environ), ("configuration", overrides)):
-        if name in values:
-            given = _plain(values[name])
+        given = values.get(name)
+        if given is not None:
             try:
-                return declaration.read(given) if isinstance(given, str) else given, source, None
+                return declaration.read(parse.as_text(given)), source, None
             except ValueError as error:
                 shown = "" if declaration.secret else f" is {given!r}:"
                 return default, source, f"{name}{shown} {error}."
     return default, "default", None
-
-
-def _plain(value: Any) -> Any:
-    """Take what Flask configurations usually hold for text, lists and seconds."""
-    if isinstance(value, bytes):
-        return value.decode("latin-1")
-    if isinstance(value, list):
-        return tuple(value)
-    return int(value.total_seconds()) if isinstance(value, datetime.timedelta) else value
 
 
 def _unknown(environ: Mapping[str, str], known: set[str]) -> list[str]:

@@ -13,12 +13,14 @@ _FALSE = {"0", "false", "no", "off", ""}
 
 
 def as_text(value: object) -> str:
-    """Return a value of a config object as it would stand in the environment, so that both are read and judged alike."""
+    """Return a value of a config object as it would stand in the environment, so that both are judged alike."""
     if isinstance(value, datetime.timedelta):
         return str(int(value.total_seconds()))
-    if isinstance(value, (list, tuple)):
-        return ",".join(str(part) for part in value)
-    if isinstance(value, (str, int)):
+    if isinstance(value, list | tuple):
+        return ",".join(as_text(part) for part in value)
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    if isinstance(value, str | int | Network):
         return str(value)
     raise ValueError(f"must be text or a number, not {type(value).__name__}")
 
