@@ -1,43 +1,18 @@
 """The course platform on top of aegis: courses, lessons, progress, notes, and the pages that people see."""
 
 from collections.abc import Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import flask
-
-from academy import cli_courses, migrate, migrate_cli
-from academy.courses import publishing
-from academy.courses import views as courses_views
-from academy.pages import views as pages_views
-from aegis import Aegis
-from aegis.db import Database
-from aegis.settings.declared import DEVELOPMENT
-from aegis.state import State
-
-SAMPLE = Path(__file__).parent / "samples" / "safe-accounts"
-"""The course that a newcomer finds."""
+if TYPE_CHECKING:
+    import flask
 
 
-def create_app(config: object | None = None, *, environ: Mapping[str, str] | None = None) -> flask.Flask:
+def create_app(config: object | None = None, *, environ: Mapping[str, str] | None = None) -> "flask.Flask":
     """Return the platform under a configuration object, such as those of `config.py`, and the environment.
 
-    The templates belong to the application itself, because Flask looks there first: so the academy's
-    `aegis/base.html` wins over the plain one. Raises ConfigurationError when the process could not run safely.
+    Raises ConfigurationError when the process could not run safely. What it is made of is imported at the first
+    call, because the command line lives in this package and its help has to be quick.
     """
-    app = flask.Flask(__name__, template_folder="pages/templates", static_folder=None)
-    if config is not None:
-        app.config.from_object(config)
+    from academy import application  # noqa: PLC0415 - see above
 
-    def prepare(database: Database) -> None:
-        migrate.prepare_embedded(database)
-        if application.settings.environment == DEVELOPMENT:
-            with app.app_context():
-                publishing.publish_first(SAMPLE)
-
-    Aegis(app, environ=environ, prepare=prepare, is_current=migrate.is_current)
-    application: State = app.extensions["aegis"]
-    app.register_blueprint(courses_views.blueprint)
-    app.register_blueprint(pages_views.blueprint)
-    app.cli.add_command(migrate_cli.db)
-    app.cli.add_command(cli_courses.course)
-    return app
+    return application.create_app(config, environ=environ)

@@ -1,0 +1,17 @@
+"""The application for every server (`app:app`). Run as a program, it is the development server."""
+
+import os
+
+from aegis.ops import entry
+
+if __name__ == "__main__":
+    entry.only_in_development()
+
+from academy import create_app
+from config import by_environment
+
+with entry.starting():
+    app = create_app(by_environment.get(os.environ.get("FLASK_ENV", "development")))
+
+if __name__ == "__main__":
+    app.run(host="localhost", port=5000)

@@ -1,0 +1,149 @@
+"""`aegis user`: administration of accounts without a browser."""
+
+import dataclasses
+import json
+import sys
+from typing import Any, TextIO
+
+import click
+
+from aegis import clock, state
+from aegis.accounts import service
+from aegis.accounts.service import ROLES, Account
+from aegis.ops import accounts_csv
+from aegis.ops.cli.host import Failed, InApp
+from aegis.sessions import service as sessions
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(cls=InApp)
+def user() -> None:
+    """Administer accounts. NAME is a user name or an e-mail address, in any spelling."""
+
+
+@user.command()
+@click.argument("name")
+@click.option("--email", help="E-mail address.")
+@click.option(
+    "--role", type=click.Choice(ROLES), default="learner", show_default=True, help="What the account may do."
+)
+@click.option(
+    "--password-stdin", is_flag=True, help="Read the password from standard input, not from a prompt."
+)
+def create(name: str, email: str | None, role: str, *, password_stdin: bool) -> None:
+    """Create an account; the first administrator comes from here.
+
+    The password is never an argument: arguments are seen by everybody on the machine and stay in the shell's history.
+    """
+    application = state.current()
+    account = service.register(
+        name,
+        _password(from_stdin=password_stdin),
+        email,
+        application.settings,
+        application.hasher,
+        role=role,
+        by_operator=True,
+    )
+    click.echo(f"The account {account.username} was created ({account.role}).")
+
+
+def _password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    typed: str = click.prompt("Password", hide_input=True, confirmation_prompt="The same again")
+    return typed
+
+
+@user.command("list")
+@_as_json
+def list_accounts(*, as_json: bool) -> None:
+    """List all accounts by name."""
+    accounts = service.list_all()
+    if as_json:
+        click.echo(json.dumps({"users": [_shown(account) for account in accounts]}, indent=2))
+        return
+    for account in accounts:
+        note = "" if account.is_active else "  deactivated"
+        click.echo(f"{account.username}  {account.role}  {account.email or '-'}{note}")
+
+
+@user.command()
+@click.argument("name")
+@_as_json
+def show(name: str, *, as_json: bool) -> None:
+    """Show an account and how many sessions it has."""
+    account = _get(name)
+    shown = {**_shown(account), "sessions": len(sessions.list_of(account.id, state.current().settings))}
+    if as_json:
+        click.echo(json.dumps(shown, indent=2))
+        return
+    for key, value in shown.items():
+        click.echo(f"{key + ':':<14}{'-' if value in (None, '') else value}")
+
+
+@user.command("set-role")
+@click.argument("name")
+@click.argument("role", type=click.Choice(ROLES))
+def set_role(name: str, role: str) -> None:
+    """Give an account another role; its sessions end."""
+    account = _get(name)
+    service.set_role(account.id, role)
+    click.echo(f"{account.username} is {role} now. The account's sessions have ended.")
+
+
+@user.command()
+@click.argument("name")
+def deactivate(name: str) -> None:
+    """Shut an account out; its sessions end."""
+    account = _get(name)
+    service.deactivate(account.id)
+    click.echo(f"{account.username} is deactivated. The account's sessions have ended.")
+
+
+@user.command("revoke-sessions")
+@click.argument("name")
+def revoke_sessions(name: str) -> None:
+    """End all sessions of an account, in every process at once."""
+    account = _get(name)
+    ended = sessions.revoke_all(account.id)
+    click.echo(f"{ended} session{'' if ended == 1 else 's'} of {account.username} ended.")
+
+
+@user.command("import")
+@click.argument("file", type=click.File(encoding="utf-8"))
+@click.option("--dry-run", is_flag=True, help="Check the file and store nothing.")
+def import_accounts(file: TextIO, *, dry_run: bool) -> None:
+    """Store the accounts of a CSV FILE (- is standard input), all or none.
+
+    Columns: username (required), email, role, is_active (1 or 0), password_hash (werkzeug's or argon2's). People keep
+    their passwords; hashes are upgraded when they next sign in. All faults are told at once, with their lines.
+    """
+    try:
+        count = accounts_csv.load(file, is_dry_run=dry_run)
+    except accounts_csv.Refused as refused:
+        raise Failed("\n".join([*refused.problems, "Nothing was stored."])) from None
+    click.echo(f"Accounts {'that could be' if dry_run else ''} imported: {count}.".replace("  ", " "))
+
+
+@user.command("export")
+@click.argument("file", type=click.File("w", encoding="utf-8", lazy=True), default="-")
+@click.option(
+    "--with-hashes", is_flag=True, help="Include the password hashes: keep such a file like the passwords."
+)
+def export_accounts(file: TextIO, *, with_hashes: bool) -> None:
+    """Write all accounts as CSV to FILE, or to standard output."""
+    accounts_csv.dump(file, with_hashes=with_hashes)
+
+
+def _get(name: str) -> Account:
+    account = service.find(name)
+    if account is None:
+        raise Failed(f"There is no account {name!r}.")
+    return account
+
+
+def _shown(account: Account) -> dict[str, Any]:
+    fields = dataclasses.asdict(account)
+    return {**fields, "created_at": clock.as_text(account.created_at)}
