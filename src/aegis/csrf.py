@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 
 import flask
 
-from aegis import clock, sessions, state
+from aegis import audit, clock, sessions, state
+from aegis.audit import Event
 from aegis.errors import CrossSite, CsrfFailed
 from aegis.sessions import service
 from aegis.tokens import equal, hash_token
+from aegis.web import client
 
 HEADER = "X-CSRFToken"
 FIELD = "csrf_token"
@@ -70,8 +72,17 @@ def token() -> str:
 def check() -> None:
     """Refuse the current request unless it is a read or proves that our own page or script sent it.
 
-    Raises CrossSite or CsrfFailed.
+    Raises CrossSite or CsrfFailed, and records it.
     """
+    try:
+        _check()
+    except CsrfFailed as refusal:
+        kind = "cross_site" if isinstance(refusal, CrossSite) else "token"
+        audit.record(Event.CSRF_REFUSED, client(), reason=kind, endpoint=flask.request.endpoint)
+        raise
+
+
+def _check() -> None:
     request = flask.request
     if request.method in SAFE_METHODS or request.endpoint is None:
         return

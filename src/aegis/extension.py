@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from aegis import csrf, errors, flask_login, pages, settings, state
 from aegis.accounts import views as accounts_views
+from aegis.audit import Audit
 from aegis.db import Database
 from aegis.login import views as login_views
 from aegis.ops import entry, housekeeping
@@ -59,12 +60,14 @@ class Aegis:
         app.config["SESSION_COOKIE_NAME"] = values.cookie_prefix + "session"
         app.config["MAX_CONTENT_LENGTH"] = values.body_limit
         app.config["MAX_FORM_MEMORY_SIZE"] = values.body_limit
+        keyring = Keyring(values.secret_key, values.secret_key_fallbacks)
         app.extensions["aegis"] = state.State(
             configured,
-            _keyring(values),
+            keyring,
             _database(values, prepare),
             _hasher(values),
             _counters(values),
+            Audit(keyring),
             is_current or _has_tables,
         )
         app.session_interface = flask_login.AdoptedSessions()
@@ -83,10 +86,6 @@ class Aegis:
         fast_paths = {check.PATH: check.fast_path(app)}
         housekeeper = housekeeping.starter(app)
         app.wsgi_app = Edge(app.wsgi_app, configured, was_asked, fast_paths, housekeeper)  # type: ignore[method-assign]
-
-
-def _keyring(values: settings.Settings) -> Keyring:
-    return Keyring(values.secret_key, values.secret_key_fallbacks)
 
 
 def _database(values: settings.Settings, prepare: Callable[[Database], None] | None) -> Database:

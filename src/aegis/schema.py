@@ -22,6 +22,12 @@ def text(length: int) -> sa.types.TypeEngine[str]:
     )
 
 
+def prose() -> sa.types.TypeEngine[str]:
+    """Return text without a limit of its own, compared as exactly as `text`."""
+    exact = mysql.MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin")
+    return sa.Text().with_variant(exact, "mysql", "mariadb")
+
+
 def digest() -> sa.types.TypeEngine[bytes]:
     """Return the type of a SHA-256."""
     return sa.LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb")
@@ -78,4 +84,19 @@ counters = sa.Table(
     metadata,
     sa.Column("name", text(32), primary_key=True),
     sa.Column("empty_at_ms", sa.BigInteger, nullable=False, index=True),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("chain", text(22), primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.BigInteger, nullable=False, index=True),
+    sa.Column("event", text(40), nullable=False, index=True),
+    sa.Column("account_id", text(22), index=True),
+    sa.Column("actor_id", text(22)),
+    sa.Column("address", text(45), nullable=False),
+    sa.Column("request_id", text(32), nullable=False),
+    sa.Column("data", prose(), nullable=False),
+    sa.Column("mac", text(64), nullable=False),
 )

@@ -9,6 +9,7 @@ import flask
 from aegis.settings import Configured, Settings
 
 if TYPE_CHECKING:
+    from aegis.audit import Audit
     from aegis.db import Database
     from aegis.passwords import Hasher
     from aegis.throttle import Counters
@@ -24,6 +25,7 @@ class State:
     database: "Database"
     hasher: "Hasher"
     counters: "Counters"
+    audit: "Audit"
     is_current: "Callable[[Database], bool]"
     """Whether the schema is the one that this release expects; the host application knows, as migrations are its own."""
 

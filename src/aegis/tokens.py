@@ -56,9 +56,17 @@ class Keyring:
             self._derived[purpose] = keys
         return keys
 
+    def mac(self, purpose: str, text: str) -> str:
+        """Return the current key's MAC of `text`, 256 bits in hexadecimal."""
+        return hmac.digest(self.keys_for(purpose)[0], text.encode(), "sha256").hex()
+
+    def macs(self, purpose: str, text: str) -> list[str]:
+        """Return the MAC of `text` under each key that still verifies."""
+        return [hmac.digest(key, text.encode(), "sha256").hex() for key in self.keys_for(purpose)]
+
     def digest(self, purpose: str, text: str) -> str:
         """Return a keyed digest that names `text` without telling it: 128 bits in hexadecimal."""
-        return hmac.digest(self.keys_for(purpose)[0], text.encode(), "sha256").hex()[:32]
+        return self.mac(purpose, text)[:32]
 
     def sign(self, purpose: str, payload: str) -> str:
         """Return `payload` with its signature behind a dot; the payload stays readable."""

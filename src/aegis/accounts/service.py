@@ -4,14 +4,16 @@ import dataclasses
 import functools
 from typing import Any
 
-from aegis import clock, db, errors, passwords, throttle, tokens
+from aegis import audit, clock, db, errors, passwords, throttle, tokens
 from aegis.accounts import addresses, names, store
+from aegis.audit import Event
 from aegis.passwords import Hasher
 from aegis.sessions import Session
 from aegis.sessions import service as sessions
 from aegis.settings import Settings
 from aegis.state import State
 from aegis.throttle import Subject
+from aegis.web import OPERATOR, Client
 
 ROLES = ("learner", "teacher", "admin")
 
@@ -73,6 +75,7 @@ def register(  # noqa: PLR0913 - each is something an account has, or what it is
     *,
     role: str = "learner",
     by_operator: bool = False,
+    client: Client = OPERATOR,
 ) -> Account:
     """Create an account; the operator alone may give reserved names, such as `admin`.
 
@@ -110,6 +113,7 @@ def register(  # noqa: PLR0913 - each is something an account has, or what it is
     except db.Duplicate:
         taken = "username" if store.find_by_username(str(canonical)) is not None else "email"
         raise errors.InvalidInput(fields={taken: _TAKEN[taken]}) from None
+    audit.record(Event.ACCOUNT_CREATED, client, account_id=str(values["id"]), role=role)
     return get(str(values["id"]))
 
 
@@ -137,7 +141,7 @@ def _password_fault(password: str, settings: Settings, username: str, email: str
     )
 
 
-def change_profile(account_id: str, *, display_name: str | None, bio: str | None) -> Account:
+def change_profile(account_id: str, client: Client, *, display_name: str | None, bio: str | None) -> Account:
     """Change what the owner tells of themselves. Raises InvalidInput."""
     values: dict[str, Any] = {}
     faults: dict[str, str] = {}
@@ -149,10 +153,11 @@ def change_profile(account_id: str, *, display_name: str | None, bio: str | None
         raise errors.InvalidInput(fields=faults)
     if values:
         store.change(account_id, values)
+        audit.record(Event.ACCOUNT_UPDATED, client, account_id=account_id, fields=",".join(sorted(values)))
     return get(account_id)
 
 
-def change_email(account_id: str, email: str) -> Account:
+def change_email(account_id: str, email: str, client: Client) -> Account:
     """Set or remove the address. Raises InvalidInput when it is wrong or taken."""
     faults: dict[str, str] = {}
     address = _judge(faults, "email", addresses.parse, email) if email.strip() else None
@@ -163,10 +168,13 @@ def change_email(account_id: str, email: str) -> Account:
         store.change(account_id, values)
     except db.Duplicate:
         raise errors.InvalidInput(fields={"email": _TAKEN["email"]}) from None
+    audit.record(Event.ACCOUNT_UPDATED, client, account_id=account_id, fields="email")
     return get(account_id)
 
 
-def change_password(application: State, session: Session, token: str, current: str, new: str) -> str:
+def change_password(  # noqa: PLR0913 - session, client and both passwords
+    application: State, session: Session, token: str, client: Client, *, current: str, new: str
+) -> str:
     """Change the password, end all other sessions and renew this one; return its new token.
 
     Raises InvalidInput when the current password is wrong or the new one too weak, RateLimited after too many wrong
@@ -178,10 +186,12 @@ def change_password(application: State, session: Session, token: str, current: s
         raise errors.NotSignedIn
     hasher, settings = application.hasher, application.settings
     subject = Subject("account", row.id, settings.limit_confirm)
-    with throttle.attempt("confirm", [subject], application.counters, application.keyring) as attempt:
-        if not hasher.verify(row.password_hash, current).matches:
-            raise errors.InvalidInput(fields={"current_password": "This is not your current password."})
-        attempt.succeed()
+    with throttle.attempt("confirm", [subject], client, row.id) as attempt:
+        if hasher.verify(row.password_hash, current).matches:
+            attempt.succeed()
+    if attempt.is_failure:
+        audit.record(Event.PASSWORD_CHANGE_FAILURE, client, account_id=row.id, reason="wrong_password")
+        raise errors.InvalidInput(fields={"current_password": "This is not your current password."})
     fault = _password_fault(new, settings, row.username, row.email)
     if passwords.normalise(new) == passwords.normalise(current):
         fault = "This is the password you have now. Please choose another."
@@ -191,8 +201,10 @@ def change_password(application: State, session: Session, token: str, current: s
     with db.transaction():
         if not store.change_password(row.id, row.password_hash, with_new):
             raise errors.NotSignedIn
-        sessions.revoke_all(row.id, but=session.id)
-        return sessions.rotate(session, token)
+        ended = sessions.revoke_all(row.id, but=session.id)
+        renewed = sessions.rotate(session, token)
+    audit.record(Event.PASSWORD_CHANGED, client, account_id=row.id, sessions_ended=ended)
+    return renewed
 
 
 def upgrade_hash(row: Any, password: str, hasher: Hasher) -> None:
@@ -200,20 +212,42 @@ def upgrade_hash(row: Any, password: str, hasher: Hasher) -> None:
     store.change_password(row.id, row.password_hash, {"password_hash": hasher.hash(password)})
 
 
-def set_role(account_id: str, role: str) -> None:
+def set_role(account_id: str, role: str, client: Client = OPERATOR, actor_id: str | None = None) -> None:
     """Give another role and end all sessions: a gained right needs a fresh sign-in, a lost one is gone at once."""
     if role not in ROLES:
         raise errors.InvalidInput(fields={"role": f"Must be one of {', '.join(ROLES)}."})
     with db.transaction():
         store.change(account_id, {"role": role})
-        sessions.revoke_all(account_id)
+        ended = sessions.revoke_all(account_id)
+    told: dict[str, str | int] = {"role": role, "sessions_ended": ended}
+    audit.record(Event.ROLE_CHANGED, client, account_id=account_id, actor_id=actor_id, **told)
 
 
-def deactivate(account_id: str) -> None:
+def deactivate(account_id: str, client: Client = OPERATOR, actor_id: str | None = None) -> None:
     """Shut the account out and end all its sessions."""
     with db.transaction():
         store.change(account_id, {"is_active": False})
-        sessions.revoke_all(account_id)
+        ended = sessions.revoke_all(account_id)
+    audit.record(
+        Event.ACCOUNT_DEACTIVATED, client, account_id=account_id, actor_id=actor_id, sessions_ended=ended
+    )
+
+
+def revoke_sessions(
+    account_id: str, client: Client = OPERATOR, actor_id: str | None = None, *, but: str | None = None
+) -> int:
+    """End all sessions of the account, or all but one, and return how many ended."""
+    ended = sessions.revoke_all(account_id, but=but)
+    audit.record(
+        Event.SESSIONS_REVOKED, client, account_id=account_id, actor_id=actor_id, sessions_ended=ended
+    )
+    return ended
+
+
+def end_session(account_id: str, session_id: str, client: Client) -> None:
+    """End one session of the account. Raises NotFound for any other id."""
+    sessions.revoke(account_id, session_id)
+    audit.record(Event.SESSION_ENDED, client, account_id=account_id, session=session_id, reason="revoked")
 
 
 def list_all() -> list[Account]:

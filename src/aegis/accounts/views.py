@@ -14,8 +14,9 @@ from aegis.accounts.schemas import (
     Register,
     Registered,
 )
+from aegis.sessions import service as session_service
 from aegis.sessions.required import fresh_login_required, login_required, signed_in
-from aegis.sessions.schemas import User
+from aegis.sessions.schemas import Ended, ListedSession, SessionList, User
 from aegis.web import client, operation
 
 blueprint = flask.Blueprint("aegis_accounts", __name__, url_prefix="/api")
@@ -41,7 +42,7 @@ def sign_up(body: Register) -> service.Account:
     application = state.current()
     network = throttle.network(client().address, application.settings.limit_ipv6_prefix)
     subject = throttle.Subject("address", network, application.settings.limit_register_address)
-    with throttle.attempt("register", [subject], application.counters, application.keyring):
+    with throttle.attempt("register", [subject], client()):
         return service.register(
             body.username, body.password, body.email, application.settings, application.hasher
         )
@@ -60,7 +61,9 @@ def profile() -> ProfileAnswer:
 @operation(body=ChangeProfile, answers={200: Changed})
 def change_profile(body: ChangeProfile) -> Changed:
     """Change the own display name or bio; what is left out stays."""
-    account = service.change_profile(signed_in().account_id, display_name=body.display_name, bio=body.bio)
+    account = service.change_profile(
+        signed_in().account_id, client(), display_name=body.display_name, bio=body.bio
+    )
     return Changed(message="Your profile was saved.", user=_shown(account))
 
 
@@ -69,7 +72,7 @@ def change_profile(body: ChangeProfile) -> Changed:
 @operation(body=ChangeEmail, answers={200: Changed})
 def change_email(body: ChangeEmail) -> Changed:
     """Change the own e-mail address; needs a fresh sign-in, as the address can win the account back."""
-    account = service.change_email(signed_in().account_id, body.email)
+    account = service.change_email(signed_in().account_id, body.email, client())
     return Changed(message="Your e-mail address was saved.", user=_shown(account))
 
 
@@ -85,11 +88,60 @@ def change_password(body: ChangePassword) -> Changed:
 
 def renew_password(body: ChangePassword) -> None:
     """Change the password and answer this request with the renewed cookie; JSON and page views share it."""
-    presented = sessions.presented_token() or ""
     token = service.change_password(
-        state.current(), signed_in(), presented, body.current_password, body.new_password
+        state.current(),
+        signed_in(),
+        sessions.presented_token() or "",
+        client(),
+        current=body.current_password,
+        new=body.new_password,
     )
     sessions.give_cookie(token)
+
+
+@blueprint.get("/sessions")
+@login_required
+@operation(answers={200: SessionList})
+def list_sessions() -> SessionList:
+    """List the own live sessions with device, address and last use."""
+    own = signed_in()
+    listed = session_service.list_of(own.account_id, state.current().settings)
+    return SessionList(sessions=[_listed(item, own.id) for item in listed])
+
+
+@blueprint.delete("/sessions/<session_id>")
+@login_required
+@operation(answers={200: Ended}, errors=(errors.NotFound,))
+def end_session(session_id: str) -> Ended:
+    """End one of the own sessions, in every process at once."""
+    own = signed_in()
+    service.end_session(own.account_id, session_id, client())
+    if session_id == own.id:
+        sessions.forget_cookie()
+    return Ended(message="The session has ended.", ended=1)
+
+
+@blueprint.delete("/sessions")
+@login_required
+@operation(answers={200: Ended})
+def end_other_sessions() -> Ended:
+    """End all own sessions but this one."""
+    own = signed_in()
+    ended = service.revoke_sessions(own.account_id, client(), but=own.id)
+    return Ended(message="All other sessions have ended.", ended=ended)
+
+
+def _listed(item: session_service.Listed, own_id: str) -> ListedSession:
+    return ListedSession(
+        id=item.id,
+        device=item.user_agent,
+        address=item.address,
+        method=item.method,
+        started_at=clock.as_text(item.started_at),
+        last_used_at=clock.as_text(item.last_used_at),
+        expires_at=clock.as_text(item.expires_at),
+        is_current=item.id == own_id,
+    )
 
 
 def _shown(account: service.Account) -> Profile:

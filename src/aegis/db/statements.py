@@ -145,6 +145,15 @@ def transaction() -> Iterator[None]:
                 raise
 
 
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Run the block as a transaction of its own that no other can undo; there must be none around it."""
+    if joined.get() is not None:
+        raise AssertionError("this write must not be undone by the transaction around it")
+    with transaction():
+        yield
+
+
 def _begun(database: Database) -> sa.Connection:
     since = clock.monotonic()
     for is_last in (False, True):

@@ -2,9 +2,10 @@
 
 from typing import Any, NamedTuple
 
-from aegis import errors, throttle
+from aegis import audit, errors, throttle
 from aegis.accounts import service as accounts
 from aegis.accounts import store
+from aegis.audit import Event
 from aegis.login import devices
 from aegis.sessions import Session
 from aegis.sessions import service as sessions
@@ -39,11 +40,27 @@ def with_password(  # noqa: PLR0913 - all that the browser came with
     row = accounts.find_row(name)
     device_token = devices.token_of(device, application.keyring)
     subjects = _counted(application, name, row, device_token, client)
-    with throttle.attempt("login", subjects, application.counters, application.keyring) as attempt:
-        _check(application, row, password)
-        attempt.succeed()
+    try:
+        with throttle.attempt("login", subjects, client, row.id if row is not None else None) as attempt:
+            _check(application, row, password)
+            attempt.succeed()
+    except errors.InvalidCredentials:
+        _record_failure(application, name, row, client)
+        raise
     token = sessions.start(row.id, application.settings, client, browser=browser, replaces=replaces)
-    return SignedIn(token, devices.remember(row.id, device_token, client, application.keyring))
+    signed = SignedIn(token, devices.remember(row.id, device_token, client, application.keyring))
+    audit.record(Event.LOGIN_SUCCESS, client, account_id=row.id, method="password", device=subjects[0].kind)
+    return signed
+
+
+def _record_failure(application: State, name: str, row: Any, client: Client) -> None:
+    """Note who was tried and why it failed; what was typed is told by a digest, as it may be a password."""
+    if row is None:
+        typed = application.keyring.digest("audit-name", accounts.folded(name))
+        audit.record(Event.LOGIN_FAILURE, client, reason="unknown_account", name_digest=typed)
+    else:
+        reason = "wrong_password" if row.is_active else "deactivated"
+        audit.record(Event.LOGIN_FAILURE, client, account_id=row.id, reason=reason)
 
 
 def _counted(
@@ -77,22 +94,28 @@ def _check(application: State, row: Any, password: str) -> None:
         accounts.upgrade_hash(row, password, hasher)
 
 
-def again(application: State, session: Session, token: str, password: str) -> str:
+def again(application: State, session: Session, token: str, password: str, client: Client) -> str:
     """Confirm the password of the signed-in account and return the session's new, fresh token.
 
     Raises InvalidCredentials for a wrong password, RateLimited after too many, NotSignedIn when the session ended
     in the meantime.
     """
     subject = Subject("account", session.account_id, application.settings.limit_confirm)
-    with throttle.attempt("confirm", [subject], application.counters, application.keyring) as attempt:
-        row = store.find(session.account_id)
-        if row is None or not application.hasher.verify(row.password_hash, password).matches:
-            raise errors.InvalidCredentials("The password is not right.")
-        attempt.succeed()
-    return sessions.rotate(session, token)
+    row = store.find(session.account_id)
+    with throttle.attempt("confirm", [subject], client, session.account_id) as attempt:
+        if row is not None and application.hasher.verify(row.password_hash, password).matches:
+            attempt.succeed()
+    if attempt.is_failure:
+        audit.record(Event.CONFIRM_FAILURE, client, account_id=session.account_id)
+        raise errors.InvalidCredentials("The password is not right.")
+    renewed = sessions.rotate(session, token)
+    audit.record(Event.CONFIRMED, client, account_id=session.account_id)
+    return renewed
 
 
-def out(token: str | None) -> None:
+def out(session: Session | None, token: str | None, client: Client) -> None:
     """End the session of a token, if there is one; the copy of its cookie is worthless in every process."""
-    if token:
-        sessions.revoke_token(token)
+    if token and sessions.revoke_token(token) and session is not None:
+        audit.record(
+            Event.SESSION_ENDED, client, account_id=session.account_id, session=session.id, reason="logout"
+        )

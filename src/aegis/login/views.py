@@ -79,7 +79,7 @@ def reauthenticate(body: Reauthenticate) -> SignedIn:
 
 def confirm(password: str) -> None:
     """Confirm the password and answer this request with the renewed cookie."""
-    token = service.again(state.current(), signed_in(), sessions.presented_token() or "", password)
+    token = service.again(state.current(), signed_in(), sessions.presented_token() or "", password, client())
     sessions.give_cookie(token)
 
 
@@ -94,7 +94,7 @@ def logout() -> flask.Response:
 
 def sign_out() -> None:
     """End the session and answer this request with the cookie's deletion."""
-    service.out(sessions.presented_token())
+    service.out(sessions.current(), sessions.presented_token(), client())
     sessions.forget_cookie()
     flask.session.clear()
 

@@ -14,7 +14,7 @@ from aegis.login.schemas import Login, Reauthenticate
 from aegis.pages.again import finish, local_path
 from aegis.sessions import service as session_service
 from aegis.sessions.required import login_required, signed_in
-from aegis.web import read_form
+from aegis.web import client, read_form
 
 blueprint = flask.Blueprint(
     "aegis_pages",
@@ -137,7 +137,7 @@ def profile_post() -> ResponseReturnValue:
     own = signed_in()
     try:
         typed = read_form(schemas.ChangeProfile)
-        accounts.change_profile(own.account_id, display_name=typed.display_name, bio=typed.bio)
+        accounts.change_profile(own.account_id, client(), display_name=typed.display_name, bio=typed.bio)
     except errors.InvalidInput as error:
         return _form("aegis/profile.html", error, account=accounts.get(own.account_id))
     flask.flash("Your profile was saved.", "success")
@@ -168,7 +168,7 @@ def change_password() -> ResponseReturnValue:
 def end_session(session_id: str) -> ResponseReturnValue:
     """End one of the own sessions."""
     own = signed_in()
-    session_service.revoke(own.account_id, session_id)
+    accounts.end_session(own.account_id, session_id, client())
     if session_id == own.id:
         return logout()
     flask.flash("The session has ended.", "success")
@@ -180,7 +180,7 @@ def end_session(session_id: str) -> ResponseReturnValue:
 def end_other_sessions() -> ResponseReturnValue:
     """End all own sessions but this one."""
     own = signed_in()
-    ended = session_service.revoke_all(own.account_id, but=own.id)
+    ended = accounts.revoke_sessions(own.account_id, client(), but=own.id)
     flask.flash(f"{ended} other {'session has' if ended == 1 else 'sessions have'} ended.", "success")
     return flask.redirect(flask.url_for("aegis_pages.security"), 303)
 

@@ -6,9 +6,11 @@ from typing import ParamSpec, TypeVar, cast
 
 from werkzeug.local import LocalProxy
 
-from aegis import clock, sessions, state
+from aegis import audit, clock, sessions, state
+from aegis.audit import Event
 from aegis.errors import Forbidden, NotSignedIn, ReauthenticationRequired
 from aegis.sessions import Account, Session
+from aegis.web import client
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -63,7 +65,9 @@ def role_required(role: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            if signed_in().role not in allowed:
+            session = signed_in()
+            if session.role not in allowed:
+                audit.record(Event.FORBIDDEN, client(), account_id=session.account_id, needs=role)
                 raise Forbidden
             return view(*args, **kwargs)
 

@@ -9,11 +9,13 @@ import ipaddress
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from aegis import clock, errors
+from aegis import audit, clock, errors, state
+from aegis.audit import Event
 from aegis.settings import Limit
 from aegis.throttle import store
-from aegis.throttle.counters import Counters, Key
+from aegis.throttle.counters import Key
 from aegis.tokens import Keyring
+from aegis.web import Client
 
 
 class Subject(NamedTuple):
@@ -37,15 +39,19 @@ class Attempt:
 
 
 @contextlib.contextmanager
-def attempt(action: str, subjects: list[Subject], counters: Counters, keyring: Keyring) -> Iterator[Attempt]:
+def attempt(
+    action: str, subjects: list[Subject], client: Client, account_id: str | None = None
+) -> Iterator[Attempt]:
     """Let one attempt through, or raise RateLimited with a true Retry-After before anything is computed.
 
     The attempt stays spent unless `succeed` is called, or the system could not judge it (503).
     """
-    keys = [_key(action, subject, keyring) for subject in subjects]
-    now_ms = clock.now() * 1000
+    application = state.current()
+    counters, now_ms = application.counters, clock.now() * 1000
+    keys = [_key(action, subject, application.keyring) for subject in subjects]
     wait_ms, spent = counters.spend(keys, now_ms)
     if wait_ms:
+        audit.record(Event.RATE_LIMITED, client, account_id=account_id, action=action, wait_s=wait_ms // 1000)
         raise _refusal(action, subjects, wait_ms)
     tried = Attempt()
     try:

@@ -16,13 +16,19 @@ class Client(NamedTuple):
 
     address: str
     user_agent: str
+    request_id: str
+
+
+OPERATOR = Client("local", "command line", "")
+"""Who works on the machine itself."""
 
 
 def client() -> Client:
     """Return who sent the current request; control characters never get further than here."""
+    environ = flask.request.environ
     agent = flask.request.headers.get("User-Agent", "")
     printable = "".join(character for character in agent if character.isprintable())
-    return Client(flask.request.environ.get("REMOTE_ADDR") or "", printable[:255])
+    return Client(environ.get("REMOTE_ADDR") or "", printable[:255], environ["aegis.request_id"])
 
 
 def wants_page() -> bool:

@@ -107,7 +107,7 @@ def deactivate(name: str) -> None:
 def revoke_sessions(name: str) -> None:
     """End all sessions of an account, in every process at once."""
     account = _get(name)
-    ended = sessions.revoke_all(account.id)
+    ended = service.revoke_sessions(account.id)
     click.echo(f"{ended} session{'' if ended == 1 else 's'} of {account.username} ended.")
 
 

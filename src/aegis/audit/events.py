@@ -1,0 +1,32 @@
+"""What is recorded, under the names of the OWASP Logging Vocabulary Cheat Sheet; ours continue its prefixes."""
+
+import enum
+
+
+class Event(enum.StrEnum):
+    """One kind of event; the comment of the vocabulary says when it happens."""
+
+    LOGIN_SUCCESS = "authn_login_success"
+    LOGIN_FAILURE = "authn_login_fail"
+    LOGIN_LIMITED = "authn_login_lock"
+    CONFIRMED = "authn_reauthenticate_success"
+    CONFIRM_FAILURE = "authn_reauthenticate_fail"
+    PASSWORD_CHANGED = "authn_password_change"  # noqa: S105 - an event's name
+    PASSWORD_CHANGE_FAILURE = "authn_password_change_fail"  # noqa: S105 - an event's name
+    PASSWORD_RESET_LINK = "authn_password_reset_link"  # noqa: S105 - an event's name
+    RATE_LIMITED = "excess_rate_limit_exceeded"
+    CSRF_REFUSED = "malicious_csrf"
+    INPUT_REJECTED = "input_validation_fail"
+    FORBIDDEN = "authz_fail"
+    ROLE_CHANGED = "privilege_permissions_changed"
+    SESSION_ENDED = "session_terminated"
+    SESSIONS_REVOKED = "session_revoked"
+    SESSION_LATE_USE = "session_use_after_expire"
+    ACCOUNT_CREATED = "user_created"
+    ACCOUNT_UPDATED = "user_updated"
+    ACCOUNT_DEACTIVATED = "user_archived"
+    ACCOUNT_DELETED = "user_deleted"
+    DEVICE_FORGOTTEN = "user_device_forgotten"
+    SETTINGS_LOADED = "sys_startup"
+    HEAD = "sys_audit_head"
+    CHAIN_OPENED = "sys_audit_chain_opened"
