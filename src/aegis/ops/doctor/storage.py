@@ -1,0 +1,113 @@
+"""Checks of the database and what is in it."""
+
+import time
+
+import flask
+import sqlalchemy as sa
+
+from aegis import db, errors
+from aegis.ops.doctor.checklist import check, state_of
+from aegis.ops.findings import Result, fails, finding, not_applicable, ok
+from aegis.schema import accounts
+from aegis.settings import masked
+
+MIGRATE = "Run `flask --app app db upgrade`."
+REACH = "Start the database, or correct DATABASE_URL."
+CLOCKS_AGREE_S = 5
+RESERVED_CONNECTIONS = 10
+"""What a database server keeps for administrators and for one-off commands."""
+
+_VERSION = {
+    "sqlite": "SELECT sqlite_version()",
+    "postgresql": "SHOW server_version",
+    "mysql": "SELECT version()",
+}
+_TIME = {
+    "postgresql": "SELECT extract(epoch FROM clock_timestamp())",
+    "mysql": "SELECT unix_timestamp(now(6))",
+}
+_CONNECTIONS = {"postgresql": "SHOW max_connections", "mysql": "SELECT @@max_connections"}
+
+
+def _kind(app: flask.Flask) -> str:
+    return state_of(app).database.url.get_backend_name()
+
+
+def _ask(app: flask.Flask, questions: dict[str, str]) -> str | None:
+    """Return the database's answer to a question that each kind words in its own way, or None without one."""
+    words = questions.get(_kind(app))
+    row = db.row(sa.text(words)) if words else None
+    return str(row[0]) if row else None
+
+
+@check("database-reachable", "The database answers, and is one for production")
+def database_reachable(app: flask.Flask) -> Result:
+    """Ask the database for its version."""
+    where = masked(state_of(app).settings.database_url)
+    try:
+        version = _ask(app, _VERSION)
+    except errors.Unavailable:
+        return fails(f"{where} does not answer.", REACH)
+    if _kind(app) == "sqlite" and not state_of(app).settings.allow_sqlite:
+        return finding(
+            f"{where} is SQLite.", "Use PostgreSQL or MariaDB, or set AEGIS_ALLOW_SQLITE=1 for one machine."
+        )
+    return ok(f"{where}, version {version}.")
+
+
+@check("migrations-current", "The database has all steps of this release")
+def migrations_current(app: flask.Flask) -> Result:
+    """Compare the schema with what this release expects."""
+    held = state_of(app)
+    try:
+        is_current = held.is_current(held.database)
+    except errors.Unavailable:
+        return fails("The database does not answer.", REACH)
+    return ok("Up to date.") if is_current else fails("Steps are missing.", MIGRATE)
+
+
+@check("admin-exists", "Somebody can administer the platform")
+def admin_exists(app: flask.Flask) -> Result:
+    """Count the active administrators."""
+    held = state_of(app)
+    if not held.is_current(held.database):
+        return fails("There are no accounts yet.", MIGRATE)
+    is_admin = sa.and_(accounts.c.role == "admin", accounts.c.is_active)
+    row = db.row(sa.select(sa.func.count()).select_from(accounts).where(is_admin))
+    count = row[0] if row else 0
+    if count == 0:
+        return finding("There is no active administrator.", "Run `aegis user create NAME --role admin`.")
+    return ok(f"{count} active administrator{'' if count == 1 else 's'}.")
+
+
+@check("clock", "This machine and the database agree on the time")
+def clock(app: flask.Flask) -> Result:
+    """Compare the clocks; sessions end by the database's."""
+    before = time.time()
+    told = _ask(app, _TIME)
+    if told is None:
+        return not_applicable("The database is on this machine.")
+    difference = abs(float(told) - (before + time.time()) / 2)
+    if difference > CLOCKS_AGREE_S:
+        return finding(
+            f"The clocks differ by {difference:.0f} s.", "Let both machines follow NTP (timedatectl, chrony)."
+        )
+    return ok(f"The clocks differ by {difference:.1f} s.")
+
+
+@check("server", "The server's processes and threads fit the database's connections")
+def server(app: flask.Flask) -> Result:
+    """Compare what can be asked for at once with what there is."""
+    settings = state_of(app).settings
+    hands = f"{settings.workers} workers of {settings.threads} threads"
+    if settings.threads > settings.database_pool_size:
+        return finding(
+            f"{hands}, but {settings.database_pool_size} connections for each worker.",
+            "Raise AEGIS_DATABASE_POOL_SIZE to AEGIS_THREADS at least.",
+        )
+    needed, most = settings.workers * settings.threads, _ask(app, _CONNECTIONS)
+    if most and needed > int(most) - RESERVED_CONNECTIONS:
+        return finding(
+            f"{hands} may open {needed} connections; the database allows {most}.", "Lower AEGIS_WORKERS."
+        )
+    return ok(f"{hands}." if most is None else f"{hands}; the database allows {most} connections.")
