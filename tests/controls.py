@@ -5,8 +5,10 @@ A skipped test counts as not run. A control without a run test is reported as un
 """
 
 import csv
+import functools
 import json
 from collections import defaultdict
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -16,10 +18,11 @@ PROPERTY = "control"
 _outcomes: dict[str, dict[str, str]] = defaultdict(dict)
 
 
-def catalogue() -> list[str]:
-    """Return the ids of all controls in the order of the catalogue."""
+@functools.cache
+def catalogue() -> dict[str, str]:
+    """Return level by id of all controls, in the order of the file."""
     with CATALOGUE.open(newline="", encoding="utf-8") as file:
-        return [row["id"] for row in csv.DictReader(file)]
+        return {row["id"]: row["level"] for row in csv.DictReader(file)}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,20 +39,29 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse ids that the catalogue does not have, and note the others on each test's report."""
-    known = frozenset(catalogue())
-    unknown = []
-    for item in items:
-        named = dict.fromkeys(id_ for marker in item.iter_markers(PROPERTY) for id_ in marker.args)
-        item.user_properties.extend((PROPERTY, id_) for id_ in named)
-        unknown += [
-            f"{item.nodeid}: no control {id_!r} in {CATALOGUE.name}" for id_ in named if id_ not in known
-        ]
-        if not named and any(item.iter_markers(PROPERTY)):
-            unknown.append(f"{item.nodeid}: the marker names no control")
-    if unknown:
-        raise pytest.UsageError(*unknown)
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Fail a module whose tests name what the catalogue lacks, and note the ids on each test's reports."""
+    report = yield
+    items = [item for item in report.result or [] if isinstance(item, pytest.Item)]
+    wrong = [fault for item in items for fault in _note_controls(item)]
+    if wrong:
+        report.outcome, report.result, report.longrepr = "failed", [], "\n".join(wrong)
+    return report
+
+
+def _note_controls(item: pytest.Item) -> list[str]:
+    markers = list(item.iter_markers(PROPERTY))
+    named = dict.fromkeys(id_ for marker in markers for id_ in marker.args)
+    item.user_properties.extend((PROPERTY, id_) for id_ in named)
+    faults = [
+        f"{item.nodeid}: no control {id_!r} in {CATALOGUE.name}" for id_ in named if id_ not in catalogue()
+    ]
+    if not all(marker.args for marker in markers):
+        faults.append(f"{item.nodeid}: the marker names no control")
+    return faults
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -74,5 +86,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the report, in the process that has seen all results."""
     file = session.config.getoption("controls_report")
     if file and not hasattr(session.config, "workerinput"):
-        rows = [{"id": id_, "status": status(_outcomes[id_]), "tests": _outcomes[id_]} for id_ in catalogue()]
+        rows = [
+            {"id": id_, "level": level, "status": status(_outcomes[id_]), "tests": _outcomes[id_]}
+            for id_, level in catalogue().items()
+        ]
         Path(file).write_text(json.dumps({"controls": rows}, indent=1) + "\n", encoding="utf-8")

@@ -111,6 +111,15 @@ class Smtp:
                 self._arrived.wait(left)
             return list(self.mails)
 
+    async def handle_MAIL(  # noqa: N802 - the name and the arguments are aiosmtpd's
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Take mail of signed-in senders alone."""
+        if not session.authenticated:
+            return "530 5.7.0 Authentication required"
+        envelope.mail_from = address
+        return "250 OK"
+
     async def handle_RCPT(  # noqa: N802 - the name and the arguments are aiosmtpd's
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
@@ -138,7 +147,6 @@ class Smtp:
             tls_context=starttls,
             require_starttls=starttls is not None,
             authenticator=self._judge,
-            auth_required=True,
             auth_require_tls=starttls is not None,
             loop=self._loop,
         )

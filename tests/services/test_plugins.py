@@ -1,0 +1,95 @@
+"""The rules that hold for every test are themselves tested, each in a pytest run of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CONFTEST = 'pytest_plugins = ["tests.controls", "tests.loopback"]\n'
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run pytest over the given test code, under the project's configuration, with two workers."""
+
+    def run_(code, *options):
+        (tmp_path / "conftest.py").write_text(CONFTEST)
+        (tmp_path / "test_it.py").write_text(f"import pytest, socket, warnings\n{code}")
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-c",
+            str(ROOT / "pyproject.toml"),
+            f"--rootdir={tmp_path}",
+        ]
+        done = subprocess.run(
+            [*command, *options, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    return run_
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_an_id_that_the_catalogue_lacks_fails_the_run(run, workers):
+    code = '@pytest.mark.control("{}")\ndef test_it(): pass\n'
+
+    status, output = run(code.format("ASVS-5.0-99.9.9"), *workers)
+    assert status in {1, 2}, output
+    assert "no control 'ASVS-5.0-99.9.9'" in output
+
+    status, output = run(code.format("ASVS-5.0-7.4.1"), *workers)
+    assert status == 0, output
+
+
+CONTROLS = """
+@pytest.mark.control("ASVS-5.0-7.4.1", "ASVS-5.0-7.4.2")
+def test_passes(): pass
+
+@pytest.mark.control("ASVS-5.0-7.4.2")
+@pytest.mark.parametrize("n", [1, 2])
+def test_fails_for_one(n): assert n == 1
+
+@pytest.mark.control("ASVS-5.0-7.4.3")
+def test_is_not_run(): pytest.skip("not here")
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_the_report_tells_met_failed_and_untested(run, tmp_path, workers):
+    file = tmp_path / "report.json"
+    status, output = run(CONTROLS, f"--controls-report={file}", *workers)
+    assert status == 1, output
+    rows = {row["id"]: row for row in json.loads(file.read_text())["controls"]}
+
+    assert rows["ASVS-5.0-7.4.1"]["status"] == "met"
+    assert list(rows["ASVS-5.0-7.4.1"]["tests"].values()) == ["passed"]
+    assert rows["ASVS-5.0-7.4.2"]["status"] == "failed"
+    assert rows["ASVS-5.0-7.4.3"]["status"] == "untested"
+    assert rows["ASVS-5.0-7.2.1"] == {
+        "id": "ASVS-5.0-7.2.1",
+        "level": "L1",
+        "status": "untested",
+        "tests": {},
+    }
+    assert len(rows) == 308
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "warnings.warn('old')",
+        "socket.create_connection(('192.0.2.1', 80), timeout=1)",
+        "socket.getaddrinfo('example.org', 80)",
+    ],
+)
+def test_warnings_and_other_machines_fail_a_test(run, code):
+    status, output = run(f"def test_it():\n    {code}\n\ndef test_that(): pass\n")
+
+    assert status == 1, output
+    assert "1 failed, 1 passed" in output
