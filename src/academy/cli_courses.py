@@ -10,7 +10,11 @@ from aegis.errors import AegisError
 
 course = flask.cli.AppGroup("course", help="Courses from and to folders and archives.")
 
-_OUTCOMES = {"added": "was added", "replaced": "was replaced", "unchanged": "is stored already, exactly like this"}
+_OUTCOMES = {
+    "added": "was added",
+    "replaced": "was replaced",
+    "unchanged": "is stored already, exactly like this",
+}
 
 
 class Refused(click.ClickException):
@@ -24,7 +28,11 @@ class Refused(click.ClickException):
 
 @course.command("import")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--replace", is_flag=True, help="Change a course of the same slug; progress in lessons of the same slug is kept.")
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Change a course of the same slug; progress in lessons of the same slug is kept.",
+)
 def import_course(path: Path, *, replace: bool) -> None:
     """Store the course in the folder or zip archive PATH."""
     try:

@@ -11,12 +11,11 @@ import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from academy import schema
 from aegis.db import Database
 from aegis.errors import Unavailable
 
@@ -94,28 +93,16 @@ def list_revisions(scripts: Path = SCRIPTS) -> list[tuple[str, str]]:
 
 def list_differences(connection: sa.Connection) -> list[str]:
     """Return how the tables differ from the ones that this release works with, a line each."""
-    from alembic.autogenerate import compare_metadata  # costs 245 ms, as below
-    from alembic.migration import MigrationContext
+    from academy.migrations import alembic_runs  # noqa: PLC0415 - alembic costs 245 ms
 
-    context = MigrationContext.configure(connection, opts={"compare_type": True})
-    return [str(difference) for difference in compare_metadata(context, schema.metadata)]
-
-
-def alembic_config(connection: sa.Connection, scripts: Path = SCRIPTS) -> Any:
-    """Return what alembic's commands need to work on this connection."""
-    from alembic.config import Config  # costs 245 ms, and a start of the site needs none of it
-
-    config = Config()
-    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    return config
+    return alembic_runs.list_differences(connection)
 
 
 def _run_steps(connection: sa.Connection, scripts: Path) -> None:
-    from alembic import command  # see above
+    from academy.migrations import alembic_runs  # noqa: PLC0415 - alembic costs 245 ms
 
     with _one_thread:
-        command.upgrade(alembic_config(connection, scripts), "head")
+        alembic_runs.upgrade(connection, scripts)
 
 
 @contextlib.contextmanager
@@ -167,11 +154,11 @@ def _lock_statements(connection: sa.Connection) -> tuple[sa.Executable, sa.Execu
 @contextlib.contextmanager
 def _file_lock(connection: sa.Connection) -> Iterator[None]:
     """Hold a lock beside SQLite's file: its own gives up after a time."""
-    path = connection.exec_driver_sql("PRAGMA database_list").one()[2]
-    if not path:
+    main = connection.exec_driver_sql("PRAGMA database_list").first()
+    if main is None or not main.file:
         yield
         return
-    with Path(f"{path}.upgrade-lock").open("a") as file:
+    with Path(f"{main.file}.upgrade-lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

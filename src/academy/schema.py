@@ -3,15 +3,18 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from aegis.schema import digest, metadata, text
+from aegis.schema import digest, metadata, prose, text
 
-__all__ = ["course_files", "courses", "enrolments", "lesson_progress", "lessons", "metadata", "notes", "sections"]
-
-
-def prose() -> sa.types.TypeEngine[str]:
-    """Return text of any length; MariaDB's plain TEXT would end at 64 KiB."""
-    exact = mysql.MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin")
-    return sa.Text().with_variant(exact, "mysql", "mariadb")
+__all__ = [
+    "course_files",
+    "courses",
+    "enrolments",
+    "lesson_progress",
+    "lessons",
+    "metadata",
+    "notes",
+    "sections",
+]
 
 
 def content() -> sa.types.TypeEngine[bytes]:
@@ -20,7 +23,9 @@ def content() -> sa.types.TypeEngine[bytes]:
 
 
 def _of_account() -> sa.Column[str]:
-    return sa.Column("account_id", text(22), sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True)
+    return sa.Column(
+        "account_id", text(22), sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True
+    )
 
 
 def _of_course(*, is_key: bool) -> sa.Column[str]:
@@ -56,7 +61,9 @@ lessons = sa.Table(
     metadata,
     sa.Column("id", text(22), primary_key=True),
     sa.Column("course_id", text(22), sa.ForeignKey("courses.id", ondelete="CASCADE"), nullable=False),
-    sa.Column("section_id", text(22), sa.ForeignKey("sections.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column(
+        "section_id", text(22), sa.ForeignKey("sections.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
     sa.Column("slug", text(64), nullable=False),
     sa.Column("title", text(200), nullable=False),
     sa.Column("position", sa.Integer, nullable=False),
@@ -87,7 +94,9 @@ lesson_progress = sa.Table(
     "lesson_progress",
     metadata,
     _of_account(),
-    sa.Column("lesson_id", text(22), sa.ForeignKey("lessons.id", ondelete="CASCADE"), primary_key=True, index=True),
+    sa.Column(
+        "lesson_id", text(22), sa.ForeignKey("lessons.id", ondelete="CASCADE"), primary_key=True, index=True
+    ),
     sa.Column("status", text(16), nullable=False),
     sa.Column("updated_at", sa.BigInteger, nullable=False),
 )

@@ -135,7 +135,9 @@ def _lesson(name: str, content: bytes | None, faults: dict[str, str]) -> LessonT
     place = f"lessons/{name}"
     matched = _LESSON_FILE.fullmatch(name)
     if content is None or matched is None or not is_slug(matched.group(1)):
-        faults[place] = "There is no such file." if content is None else "Must be called like 01-first-steps.md."
+        faults[place] = (
+            "There is no such file." if content is None else "Must be called like 01-first-steps.md."
+        )
         return None
     try:
         text = content.decode("utf-8").removeprefix("\ufeff").replace("\r\n", "\n")
@@ -231,7 +233,9 @@ def _judge_members(members: list[zipfile.ZipInfo]) -> None:
 def _below_top(members: list[zipfile.ZipInfo]) -> Iterator[tuple[zipfile.ZipInfo, str]]:
     """Name the files from where the manifest is: packing a folder often puts its own name in front."""
     names = [member.filename for member in members if not member.is_dir()]
-    manifests = sorted((name for name in names if name.rpartition("/")[2] == MANIFEST), key=lambda name: name.count("/"))
+    manifests = sorted(
+        (name for name in names if name.rpartition("/")[2] == MANIFEST), key=lambda name: name.count("/")
+    )
     top = manifests[0].removesuffix(MANIFEST) if manifests else ""
     for member in members:
         if member.filename.startswith(top) and not member.is_dir():
@@ -242,11 +246,15 @@ def _judge_sizes(found: Mapping[str, bytes], name: str) -> None:
     if len(found[name]) > FILE_MAXIMUM:
         raise InvalidInput(f"{name} is larger than {FILE_MAXIMUM // 1024} KB.")
     if len(found) > FILES_MAXIMUM or sum(map(len, found.values())) > COURSE_MAXIMUM:
-        raise InvalidInput(f"The course is larger than {COURSE_MAXIMUM // 1024 // 1024} MB or {FILES_MAXIMUM} files.")
+        raise InvalidInput(
+            f"The course is larger than {COURSE_MAXIMUM // 1024 // 1024} MB or {FILES_MAXIMUM} files."
+        )
 
 
 def _files(course: CourseText) -> Iterator[tuple[str, bytes]]:
-    lines = [f"{name} = {_quoted(getattr(course, name))}" for name in ("slug", "title", "summary", "language")]
+    lines = [
+        f"{name} = {_quoted(getattr(course, name))}" for name in ("slug", "title", "summary", "language")
+    ]
     lines += [] if course.is_published else ["published = false"]
     number = 0
     for section in course.sections:

@@ -62,7 +62,9 @@ class CourseText:
     def digest(self) -> bytes:
         """Return a hash of everything in it, so that importing the same again changes nothing."""
         words = dataclasses.asdict(dataclasses.replace(self, images=()))
-        pictures = [(image.name, image.media_type, hashlib.sha256(image.content).hexdigest()) for image in self.images]
+        pictures = [
+            (image.name, image.media_type, hashlib.sha256(image.content).hexdigest()) for image in self.images
+        ]
         return hashlib.sha256(json.dumps([words, sorted(pictures)]).encode()).digest()
 
 

@@ -49,7 +49,9 @@ def _store_contents(course_id: str, course: CourseText) -> None:
     position = 0
     for number, section in enumerate(course.sections):
         section_ids.append(tokens.new_id())
-        store.add_section({"id": section_ids[-1], "course_id": course_id, "position": number, "title": section.title})
+        store.add_section(
+            {"id": section_ids[-1], "course_id": course_id, "position": number, "title": section.title}
+        )
         for lesson in section.lessons:
             store.put_lesson(_lesson_values(lesson, course_id, section_ids[-1], position))
             position += 1
@@ -73,7 +75,12 @@ def _lesson_values(lesson: LessonText, course_id: str, section_id: str, position
 
 def _file_values(image: Image) -> dict[str, object]:
     content_hash = hashlib.sha256(image.content).digest()
-    return {"name": image.name, "media_type": image.media_type, "content": image.content, "content_hash": content_hash}
+    return {
+        "name": image.name,
+        "media_type": image.media_type,
+        "content": image.content,
+        "content_hash": content_hash,
+    }
 
 
 def publish_first(path: Path) -> None:
@@ -97,8 +104,12 @@ def written(slug: str) -> CourseText:
         summary=row.summary,
         language=row.language,
         is_published=bool(row.is_published),
-        sections=tuple(SectionText(part.title, tuple(lessons[part.id])) for part in store.list_sections(row.id)),
-        images=tuple(Image(file.name, file.media_type, bytes(file.content)) for file in store.list_files(row.id)),
+        sections=tuple(
+            SectionText(part.title, tuple(lessons[part.id])) for part in store.list_sections(row.id)
+        ),
+        images=tuple(
+            Image(file.name, file.media_type, bytes(file.content)) for file in store.list_files(row.id)
+        ),
     )
 
 

@@ -103,7 +103,10 @@ class Note(NamedTuple):
 def catalogue() -> list[Entry]:
     """Return the published courses by title."""
     rows = store.list_courses(only_published=True)
-    return [Entry(**{field: getattr(row, field) for field in Entry._fields})._replace(minutes=int(row.minutes)) for row in rows]
+    return [
+        Entry(**{field: getattr(row, field) for field in Entry._fields})._replace(minutes=int(row.minutes))
+        for row in rows
+    ]
 
 
 def get(slug: str) -> Course:
@@ -113,9 +116,15 @@ def get(slug: str) -> Course:
         raise errors.NotFound("There is no such course.")
     lessons: dict[str, list[Lesson]] = {}
     for found in store.list_lessons(row.id):
-        lessons.setdefault(found.section_id, []).append(Lesson(found.id, found.slug, found.title, found.minutes))
-    sections = tuple(Section(part.title, tuple(lessons.get(part.id, ()))) for part in store.list_sections(row.id))
-    return Course(row.id, row.slug, row.title, row.summary, row.language, row.updated_at, row.source_hash, sections)
+        lessons.setdefault(found.section_id, []).append(
+            Lesson(found.id, found.slug, found.title, found.minutes)
+        )
+    sections = tuple(
+        Section(part.title, tuple(lessons.get(part.id, ()))) for part in store.list_sections(row.id)
+    )
+    return Course(
+        row.id, row.slug, row.title, row.summary, row.language, row.updated_at, row.source_hash, sections
+    )
 
 
 def markdown(lesson: Lesson) -> str:
@@ -163,12 +172,18 @@ def progress_by_slug(account_id: str) -> dict[str, Progress]:
     return {slug: _progress(titles[slug], touched.get(slug, {}), is_enrolled=True) for slug in titles}
 
 
-def _progress(titles: dict[str, str], touched: dict[str, tuple[Status, int]], *, is_enrolled: bool) -> Progress:
-    statuses: dict[str, Status] = {slug: touched[slug][0] if slug in touched else "not_started" for slug in titles}
+def _progress(
+    titles: dict[str, str], touched: dict[str, tuple[Status, int]], *, is_enrolled: bool
+) -> Progress:
+    statuses: dict[str, Status] = {
+        slug: touched[slug][0] if slug in touched else "not_started" for slug in titles
+    }
     completed = tuple(slug for slug, status in statuses.items() if status == "completed")
     percent = 100 * len(completed) // len(titles) if titles else 0
     following = _next_lesson(statuses, touched)
-    return Progress(is_enrolled, percent, completed, statuses, following, titles[following] if following else None)
+    return Progress(
+        is_enrolled, percent, completed, statuses, following, titles[following] if following else None
+    )
 
 
 def _next_lesson(statuses: dict[str, Status], touched: dict[str, tuple[Status, int]]) -> str | None:
@@ -226,4 +241,6 @@ class NoteConflict(errors.Conflict):
         """Take what is stored, so that nobody has to ask again."""
         self.stored = stored
         updated_at = clock.as_text(stored.updated_at) if stored.updated_at else None
-        super().__init__(extra={"note": {"content": stored.content, "version": stored.version, "updated_at": updated_at}})
+        super().__init__(
+            extra={"note": {"content": stored.content, "version": stored.version, "updated_at": updated_at}}
+        )

@@ -54,12 +54,16 @@ def find_markdown(lesson_id: str) -> str:
 
 def find_file(course_id: str, name: str) -> sa.Row[Any] | None:
     """Return a file of a course with its content, or None."""
-    return db.row(sa.select(course_files).where(course_files.c.course_id == course_id, course_files.c.name == name))
+    return db.row(
+        sa.select(course_files).where(course_files.c.course_id == course_id, course_files.c.name == name)
+    )
 
 
 def list_files(course_id: str) -> Sequence[sa.Row[Any]]:
     """Return all files of a course with their content."""
-    return db.rows(sa.select(course_files).where(course_files.c.course_id == course_id).order_by(course_files.c.name))
+    return db.rows(
+        sa.select(course_files).where(course_files.c.course_id == course_id).order_by(course_files.c.name)
+    )
 
 
 def add_course(values: Mapping[str, Any]) -> bool:
@@ -104,7 +108,9 @@ def replace_files(course_id: str, files: Sequence[Mapping[str, Any]]) -> None:
 
 def add_enrolment(account_id: str, course_id: str, now: int) -> bool:
     """Enrol the account; False when it already was."""
-    return db.add_if_absent(enrolments, {"account_id": account_id, "course_id": course_id, "enrolled_at": now})
+    return db.add_if_absent(
+        enrolments, {"account_id": account_id, "course_id": course_id, "enrolled_at": now}
+    )
 
 
 def remove_enrolment(account_id: str, course_id: str) -> bool:
@@ -164,13 +170,21 @@ def find_note(account_id: str, course_id: str) -> sa.Row[Any] | None:
 
 def add_note(account_id: str, course_id: str, text: str, now: int) -> bool:
     """Store a first note; False when there is one."""
-    values = {"account_id": account_id, "course_id": course_id, "content": text, "version": 1, "updated_at": now}
+    values = {
+        "account_id": account_id,
+        "course_id": course_id,
+        "content": text,
+        "version": 1,
+        "updated_at": now,
+    }
     return db.add_if_absent(notes, values)
 
 
 def change_note(account_id: str, course_id: str, text: str, now: int, version: int) -> bool:
     """Store the next version; False when the stored one is not `version`, or is missing."""
-    same = sa.and_(notes.c.account_id == account_id, notes.c.course_id == course_id, notes.c.version == version)
+    same = sa.and_(
+        notes.c.account_id == account_id, notes.c.course_id == course_id, notes.c.version == version
+    )
     values = {"content": text, "version": version + 1, "updated_at": now}
     return db.change(sa.update(notes).where(same).values(**values)) == 1
 
@@ -182,7 +196,9 @@ def put_note(account_id: str, course_id: str, text: str, now: int) -> None:
     upsert(notes, values, keys=("account_id", "course_id"), changed=changed)
 
 
-def upsert(table: sa.Table, values: Mapping[str, Any], *, keys: Sequence[str], changed: Mapping[str, Any]) -> None:
+def upsert(
+    table: sa.Table, values: Mapping[str, Any], *, keys: Sequence[str], changed: Mapping[str, Any]
+) -> None:
     """Insert a row, or make changes in the one with the same keys, in one statement."""
     if state.current().database.url.get_backend_name() == "mysql":
         db.change(mysql.insert(table).values(**values).on_duplicate_key_update(dict(changed)))

@@ -100,7 +100,8 @@ def _cached(answer: Answer) -> flask.Response:
     response = flask.Response(text, mimetype="application/json")
     response.headers["Cache-Control"] = PUBLIC
     response.set_etag(hashlib.sha256(text.encode()).hexdigest()[:32])
-    return response.make_conditional(flask.request)
+    response.make_conditional(flask.request)
+    return response
 
 
 def _entry(item: service.Entry) -> CatalogueEntry:

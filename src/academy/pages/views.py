@@ -14,7 +14,9 @@ from aegis.pages.again import local_path
 from aegis.sessions.required import login_required, signed_in
 from aegis.web import read_form
 
-blueprint = flask.Blueprint("academy_pages", __name__, static_folder="static", static_url_path="/static/academy")
+blueprint = flask.Blueprint(
+    "academy_pages", __name__, static_folder="static", static_url_path="/static/academy"
+)
 
 FILE_POLICY = "default-src 'none'; sandbox"
 """Whatever a course's file may hold, opened by itself it runs nothing."""
@@ -50,7 +52,12 @@ def lesson(slug: str, lesson: str) -> ResponseReturnValue:
     }
     before, after = found.neighbours(lesson)
     return flask.render_template(
-        "academy/lesson.html", course=found, lesson=words, previous=before, next=after, progress=_own_progress(found)
+        "academy/lesson.html",
+        course=found,
+        lesson=words,
+        previous=before,
+        next=after,
+        progress=_own_progress(found),
     )
 
 
@@ -70,7 +77,9 @@ def leave(slug: str) -> ResponseReturnValue:
     """End the enrolment."""
     found = service.get(slug)
     if service.leave(signed_in().account_id, found):
-        flask.flash(f"You have left {found.title}. What you had completed is kept, should you return.", "success")
+        flask.flash(
+            f"You have left {found.title}. What you had completed is kept, should you return.", "success"
+        )
     return flask.redirect(flask.url_for(".course", slug=slug), 303)
 
 

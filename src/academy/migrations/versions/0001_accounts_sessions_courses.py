@@ -28,7 +28,9 @@ def _content() -> sa.types.TypeEngine[bytes]:
 
 
 def _reference(table: str, column: str, target: str) -> sa.ForeignKeyConstraint:
-    return sa.ForeignKeyConstraint([column], [f"{target}.id"], name=f"fk_{table}_{column}", ondelete="CASCADE")
+    return sa.ForeignKeyConstraint(
+        [column], [f"{target}.id"], name=f"fk_{table}_{column}", ondelete="CASCADE"
+    )
 
 
 def _key(table: str, *columns: str) -> sa.PrimaryKeyConstraint:
