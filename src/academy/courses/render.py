@@ -5,6 +5,7 @@ course alone, links to other sites say so, and nothing carries a style, as the c
 """
 
 import functools
+import html
 import re
 from collections.abc import MutableMapping, Sequence
 from typing import Any
@@ -67,9 +68,9 @@ def list_images(markdown: str) -> list[str]:
 @functools.lru_cache(maxsize=256)
 def to_html(markdown: str, files_url: str) -> str:
     """Return the text as HTML; `files_url` is where the course's pictures are, with a slash at its end."""
-    html = _PARSER.render(markdown, {"files_url": files_url})
+    rendered = _PARSER.render(markdown, {"files_url": files_url})
     return nh3.clean(
-        html,
+        rendered,
         tags=_TAGS,
         attributes=_ATTRIBUTES,
         attribute_filter=_only_known_classes,
@@ -101,9 +102,18 @@ def _link(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: 
     lesson = _LESSON_FILE.fullmatch(address)
     if lesson:
         tokens[index].attrSet("href", lesson.group(1))
-    elif urlsplit(address).netloc or address.startswith(("//", "\\")):
+    elif not _is_here(address):
         tokens[index].attrSet("rel", "noopener nofollow")
     return renderer.renderToken(tokens, index, options, env)
+
+
+def _is_here(address: str) -> bool:
+    """Tell whether an address stays on this site; what cannot be read may lead anywhere."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return not parts.scheme and not parts.netloc
 
 
 def _image(
@@ -112,7 +122,8 @@ def _image(
     """Show the course's own pictures; another site's would tell it who reads what, so only their words stay."""
     name = image_name(str(tokens[index].attrs["src"]))
     if name is None:
-        return f"<em>{nh3.clean_text(renderer.renderInlineAsText(tokens[index].children or [], options, env))}</em>"
+        words = renderer.renderInlineAsText(tokens[index].children or [], options, env)
+        return f"<em>{html.escape(words)}</em>"
     tokens[index].attrSet("src", env["files_url"] + quote(name))
     tokens[index].attrSet("loading", "lazy")
     return RendererHTML.image(renderer, tokens, index, options, env)
