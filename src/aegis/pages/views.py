@@ -13,7 +13,7 @@ from aegis.login import views as login_views
 from aegis.login.schemas import Login, Reauthenticate
 from aegis.pages.again import finish, local_path
 from aegis.sessions import service as session_service
-from aegis.sessions.required import login_required, signed_in
+from aegis.sessions.required import fresh_login_required, login_required, signed_in
 from aegis.web import client, read_form
 
 blueprint = flask.Blueprint(
@@ -125,9 +125,7 @@ def reauthenticate_post() -> ResponseReturnValue:
 @login_required
 def profile() -> ResponseReturnValue:
     """Show the own profile."""
-    account = accounts.get(signed_in().account_id)
-    typed = {"display_name": account.display_name, "email": account.email or "", "bio": account.bio}
-    return _form("aegis/profile.html", form=typed, account=account)
+    return _profile()
 
 
 @blueprint.post("/profile", endpoint="profile_post")
@@ -139,8 +137,21 @@ def profile_post() -> ResponseReturnValue:
         typed = read_form(schemas.ChangeProfile)
         accounts.change_profile(own.account_id, client(), display_name=typed.display_name, bio=typed.bio)
     except errors.InvalidInput as error:
-        return _form("aegis/profile.html", error, account=accounts.get(own.account_id))
+        return _profile(error)
     flask.flash("Your profile was saved.", "success")
+    return flask.redirect(flask.url_for("aegis_pages.profile"), 303)
+
+
+@blueprint.post("/profile/email")
+@fresh_login_required
+def change_email() -> ResponseReturnValue:
+    """Save the own e-mail address; needs a fresh sign-in, as the address can win the account back."""
+    try:
+        typed = read_form(schemas.ChangeEmail)
+        accounts.change_email(signed_in().account_id, typed.email, client())
+    except errors.InvalidInput as error:
+        return _profile(error)
+    flask.flash("Your e-mail address was saved.", "success")
     return flask.redirect(flask.url_for("aegis_pages.profile"), 303)
 
 
@@ -183,6 +194,12 @@ def end_other_sessions() -> ResponseReturnValue:
     ended = accounts.revoke_sessions(own.account_id, client(), but=own.id)
     flask.flash(f"{ended} other {'session has' if ended == 1 else 'sessions have'} ended.", "success")
     return flask.redirect(flask.url_for("aegis_pages.security"), 303)
+
+
+def _profile(error: errors.AegisError | None = None) -> ResponseReturnValue:
+    account = accounts.get(signed_in().account_id)
+    stored = {"display_name": account.display_name, "email": account.email or "", "bio": account.bio}
+    return _form("aegis/profile.html", error, form={**stored, **flask.request.form}, account=account)
 
 
 def _own_sessions() -> list[dict[str, Any]]:
