@@ -33,9 +33,9 @@ def install() -> None:
     if os.getuid() != 0 or not shutil.which("apt-get"):
         raise LoadError("wrk is not installed (Debian, Ubuntu: apt-get install wrk)")
     print("Installing wrk ...", file=sys.stderr)
-    quiet = {"stdout": subprocess.DEVNULL, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
-    subprocess.run(["apt-get", "update", "-qq"], check=True, **quiet)
-    subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "wrk"], check=True, **quiet)
+    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for words in (["update"], ["install", "-y", "--no-install-recommends", "wrk"]):
+        subprocess.run(["apt-get", "-qq", *words], check=True, stdout=subprocess.DEVNULL, env=environ)
 
 
 def burst(address: str, host: str, cookies: Path, seconds: float) -> Burst:
