@@ -11,6 +11,7 @@ from academy.courses import views as courses_views
 from academy.pages import views as pages_views
 from aegis import Aegis
 from aegis.db import Database
+from aegis.ops import logs
 from aegis.settings.declared import DEVELOPMENT
 from aegis.state import State
 
@@ -36,6 +37,7 @@ def create_app(config: object | None = None, *, environ: Mapping[str, str] | Non
 
     Aegis(app, environ=environ, prepare=prepare, is_current=migrate.is_current)
     application: State = app.extensions["aegis"]
+    logs.configure(application.settings)
     app.register_blueprint(courses_views.blueprint)
     app.register_blueprint(pages_views.blueprint)
     app.cli.add_command(migrate_cli.db)

@@ -103,7 +103,7 @@ class Counters:
 
     def _note_failure(self, error: Exception) -> None:
         self._not_before = clock.monotonic() + PAUSE_S
-        logger.warning("redis_unavailable", extra={"reason": type(error).__name__, "pause_s": PAUSE_S})
+        logger.warning("redis_unavailable", extra={"aegis": {"reason": type(error).__name__, "pause_s": PAUSE_S}})
 
 
 def _spend_in_sql(keys: Sequence[Key], now_ms: int) -> int:

@@ -104,5 +104,5 @@ def _crash(error: Exception) -> flask.Response:
     """Answer what nobody expected: logged whole, told to nobody."""
     if flask.current_app.debug or flask.current_app.config["PROPAGATE_EXCEPTIONS"]:
         raise error
-    logger.error("unhandled_error", exc_info=error, extra={"request_id": request_id()})
+    logger.error("unhandled_error", exc_info=error, extra={"aegis": {"request_id": request_id()}})
     return answer(errors.AegisError())

@@ -42,11 +42,12 @@ class Host:
 
     @contextlib.contextmanager
     def context(self) -> Iterator["flask.Flask"]:
-        """Enter the application for one command. Fails with a line when the database is away or outdated."""
-        quiet = logging.getLogger("aegis")
-        quiet.addHandler(logging.NullHandler())
-        quiet.propagate = False
+        """Enter the application for one command. Fails with a line when the database is away or outdated.
+
+        Log lines are kept out of what the command prints; the record in the database is written all the same.
+        """
         app = self.app()
+        logging.getLogger("aegis").handlers[:] = [logging.NullHandler()]
         with app.app_context():
             application = app.extensions["aegis"]
             if not application.is_current(application.database):
