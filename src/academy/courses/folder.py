@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from academy.courses import render
-from academy.courses.model import CourseText, Image, LessonText, SectionText, is_slug
+from academy.courses.model import CourseText, Image, LessonText, SectionText, is_file_name, is_slug
 from aegis.errors import InvalidInput
 
 MANIFEST = "course.toml"
@@ -22,7 +22,6 @@ FILE_MAXIMUM = 1024 * 1024
 COURSE_MAXIMUM = 32 * 1024 * 1024
 
 _LESSON_FILE = re.compile(r"(?:\d+-)?([a-z0-9]+(?:-[a-z0-9]+)*)\.md")
-_IMAGE_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _FIRST_BYTES = {
     ".png": (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -156,7 +155,7 @@ def _image(place: str, content: bytes, faults: dict[str, str]) -> Image:
     """Take a picture by what it is, not by what it is called; vector pictures can carry script, so none of those."""
     name = place.removeprefix("images/")
     first_bytes, media_type = _FIRST_BYTES.get(PurePosixPath(name).suffix.lower(), (b"", ""))
-    if not media_type or not _IMAGE_FILE.fullmatch(name):
+    if not media_type or not is_file_name(name):
         faults[place] = "Must be a PNG, JPEG, GIF or WebP file with a plain name."
     elif not content.startswith(first_bytes) or (media_type == "image/webp" and content[8:12] != b"WEBP"):
         faults[place] = "Is not what its name says."

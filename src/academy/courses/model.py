@@ -8,6 +8,7 @@ import re
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 SLUG_MAXIMUM = 64
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 WORDS_A_MINUTE = 200
 
 
@@ -71,3 +72,8 @@ class CourseText:
 def is_slug(text: str) -> bool:
     """Tell whether the text can name a course or lesson in an address."""
     return len(text) <= SLUG_MAXIMUM and SLUG.fullmatch(text) is not None
+
+
+def is_file_name(text: str) -> bool:
+    """Tell whether the text can name a file of a course."""
+    return FILE_NAME.fullmatch(text) is not None

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any, Literal, NamedTuple
 
 from academy.courses import store
-from academy.courses.model import is_slug
+from academy.courses.model import is_file_name, is_slug
 from aegis import clock, db, errors
 
 Status = Literal["not_started", "in_progress", "completed"]
@@ -136,7 +136,7 @@ def get_file(slug: str, name: str) -> Any:
     """Return a file of a published course: media_type, content_hash, content. Raises NotFound."""
     course = store.find_course(slug) if is_slug(slug) else None
     found = None
-    if course is not None and course.is_published and name.isascii() and name.isprintable():
+    if course is not None and course.is_published and is_file_name(name):
         found = store.find_file(course.id, name)
     if found is None:
         raise errors.NotFound("There is no such file.")
