@@ -45,7 +45,8 @@ with_uv() {
     [ -z "${AEGIS_SETUP_WITH_PIP:-}" ] || return 1
     [ -x .venv/bin/uv ] && .venv/bin/uv --version | grep -q "$(sed -n 's/^uv==\([^ ]*\).*/\1/p' requirements/tools.txt)" ||
         pip install -q --only-binary :all: --require-hashes -r requirements/tools.txt || return 1
-    VIRTUAL_ENV=$PWD/.venv .venv/bin/uv pip install -q --compile-bytecode --require-hashes -r requirements/build.txt -r "$lock" || return 1
+    # The system's certificates, as pip takes them: a company may have its own.
+    VIRTUAL_ENV=$PWD/.venv UV_SYSTEM_CERTS=true .venv/bin/uv pip install -q --compile-bytecode --require-hashes -r requirements/build.txt -r "$lock" || return 1
 }
 
 with_pip() { pip install -q --require-hashes -r requirements/build.txt -r "$lock"; }
