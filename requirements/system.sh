@@ -32,7 +32,7 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
 fi
 say "Installing $missing..."
 start_no_services
-apt="apt-get -qq -o DPkg::Lock::Timeout=300"
+apt="apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0"
 $apt update >&2
 # shellcheck disable=SC2086 - a list of package names
-DEBIAN_FRONTEND=noninteractive $apt install -y --no-install-recommends $missing >&2
+DEBIAN_FRONTEND=noninteractive $apt install -y --no-install-recommends $missing >/dev/null

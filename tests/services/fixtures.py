@@ -1,13 +1,14 @@
 """The fixtures through which tests reach the servers."""
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.services import keeper
-from tests.services.databases import DIALECTS, fresh_database, reset_redis
+from tests.services.databases import DIALECTS, copy_of_database, fresh_database, reset_redis
 from tests.services.smtp import Smtp
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ NEEDS = {
     "postgres_url": ("postgresql",),
     "mariadb_url": ("mariadb",),
     "database_url": ("postgresql", "mariadb"),
+    "migrated_url": ("postgresql", "mariadb"),
     "redis_url": ("redis",),
 }
 
@@ -68,6 +70,44 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """Give an empty database of each of the three kinds in turn."""
     with fresh_database(request.param) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def migrated() -> Iterator[Callable[[str], str]]:
+    """Give a function from dialect to the address of a migrated database that must be copied, not used."""
+    made: dict[str, str] = {}
+    with contextlib.ExitStack() as stack:
+
+        def template(dialect: str) -> str:
+            if dialect not in made:
+                made[dialect] = stack.enter_context(fresh_database(dialect))
+                _migrate(made[dialect])
+            return made[dialect]
+
+        yield template
+
+
+def _migrate(url: str) -> None:
+    from academy import migrate  # noqa: PLC0415 - only with databases: it would make each unit test import the platform
+    from aegis.db import Database  # noqa: PLC0415 - as above
+
+    database = Database(url, pool_size=1, timeout_s=30, prepare=lambda _: None)
+    migrate.upgrade(database)
+    database.engine.dispose()
+
+
+@pytest.fixture(params=DIALECTS)
+def migrated_url(request: pytest.FixtureRequest, migrated: Callable[[str], str]) -> Iterator[str]:
+    """Give a database of each of the three kinds in turn, with all tables and no rows."""
+    with copy_of_database(migrated(request.param)) as url:
+        yield url
+
+
+@pytest.fixture
+def migrated_database(migrated: Callable[[str], str]) -> Iterator[Callable[[str], str]]:
+    """Give a function from dialect to the address of a database with all tables and no rows."""
+    with contextlib.ExitStack() as stack:
+        yield lambda dialect: stack.enter_context(copy_of_database(migrated(dialect)))
 
 
 @pytest.fixture

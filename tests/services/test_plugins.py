@@ -5,10 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
+from redis import Redis
+
+from tests.services import Postgres, Valkey
 
 ROOT = Path(__file__).parents[2]
-CONFTEST = 'pytest_plugins = ["tests.controls", "tests.loopback"]\n'
+CONFTEST = 'pytest_plugins = ["tests.controls", "tests.loopback", "tests.services.fixtures"]\n'
 
 
 @pytest.fixture
@@ -93,3 +97,24 @@ def test_warnings_and_other_machines_fail_a_test(run, code):
 
     assert status == 1, output
     assert "1 failed, 1 passed" in output
+
+
+def test_servers_given_in_the_environment_are_used_and_left_clean(run, monkeypatch):
+    code = "def test_it({0}):\n    assert ':{1}/' in {0}\n"
+    with Postgres() as postgres, psycopg.connect(postgres.url, autocommit=True) as connection:
+        monkeypatch.setenv("AEGIS_TEST_POSTGRES_URL", postgres.url)
+        status, output = run(code.format("postgres_url", postgres.port))
+
+        assert status == 0, output
+        names = connection.execute("SELECT datname FROM pg_database WHERE NOT datistemplate").fetchall()
+        assert names == [("postgres",)]
+
+    with Valkey() as valkey, Redis.from_url(valkey.url) as client:
+        monkeypatch.setenv("AEGIS_TEST_REDIS_URL", valkey.url)
+        status, output = run(code.format("redis_url", valkey.port))
+        assert status == 0, output
+
+        client.set("somebody's", "data")
+        status, output = run(code.format("redis_url", valkey.port))
+        assert status == 1, output
+        assert client.get("somebody's") == b"data"

@@ -17,6 +17,8 @@ from redis import Redis
 from sqlalchemy import NullPool, create_engine, inspect, text
 from sqlalchemy.engine import make_url
 
+from academy import migrate
+from aegis.db import Database
 from tests.services import MariaDB, Postgres, Service, Smtp, Valkey, copy_of_database
 from tests.services.process import accepts, family
 
@@ -59,6 +61,17 @@ def test_a_copy_has_tables_and_rows_and_leaves_the_original_alone(database_url):
 
     with original.connect() as connection:
         assert connection.execute(text("SELECT parent FROM children")).scalars().all() == [1]
+
+
+@pytest.mark.parametrize("time", ["first", "second"])
+def test_a_migrated_database_has_the_schema_and_is_new_for_each_test(migrated_url, time):
+    database = Database(migrated_url, pool_size=1, timeout_s=10, prepare=lambda _: None)
+    with database.engine.connect() as connection:
+        assert migrate.list_differences(connection) == []
+    database.engine.dispose()
+
+    with engine(migrated_url).begin() as connection:
+        connection.execute(text("CREATE TABLE mark (id INTEGER)"))
 
 
 def test_redis_answers_and_is_empty(redis_url):
