@@ -14,4 +14,4 @@ with entry.starting():
     app = create_app(by_environment.get(os.environ.get("FLASK_ENV", "development")))
 
 if __name__ == "__main__":
-    app.run(host="localhost", port=5000)
+    app.run(host="localhost", port=int(os.environ.get("PORT", "5000")))

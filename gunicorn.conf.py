@@ -9,6 +9,7 @@ from typing import Any
 from aegis.ops import entry
 from config import by_environment
 
+entry.warn_of_development()
 _judged = entry.judged(by_environment.get(os.environ.get("FLASK_ENV", "development"))).settings
 
 workers = _judged.workers

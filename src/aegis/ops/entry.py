@@ -80,7 +80,16 @@ def starting() -> Iterator[None]:
         say(str(error))
         arbiter = sys.modules.get("gunicorn.arbiter")
         raise SystemExit(arbiter.Arbiter.WORKER_BOOT_ERROR if arbiter else error.EXIT_STATUS) from None
-    _finish_requests_of_waitress()
+    if "waitress" in sys.modules:
+        _adapt_waitress(sys.modules["waitress.adjustments"].Adjustments)
+    if "gunicorn.arbiter" not in sys.modules and {"waitress", "granian"} & sys.modules.keys():
+        warn_of_development()
+
+
+def warn_of_development() -> None:
+    """Say that a server for production runs with settings for development, because FLASK_ENV was forgotten."""
+    if os.environ.get("FLASK_ENV", "development") == "development":
+        say("WARNING: these are the settings for development. On a public server, set FLASK_ENV=production.")
 
 
 def judged(config: object | None = None) -> Configured:
@@ -98,10 +107,15 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - no logging is set up yet
 
 
-def _finish_requests_of_waitress() -> None:
-    """Let SIGTERM end waitress like SIGINT: it has no handler, so the requests in flight would be cut off."""
+def _adapt_waitress(defaults: Any) -> None:
+    """Change what waitress does unless told otherwise; it reads no file in which that could be said.
+
+    It deletes forwarded headers before Aegis could judge them by AEGIS_TRUSTED_PROXIES: all clients would have the
+    proxy's address. And it does not know SIGTERM, which would cut off the requests in flight.
+    """
+    defaults.clear_untrusted_proxy_headers = False
     is_main = threading.current_thread() is threading.main_thread()
-    if "waitress" in sys.modules and is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+    if is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _end)
 
 
