@@ -1,12 +1,11 @@
 """`aegis check`."""
 
-import logging
 import os
 
 import click
 
 from aegis.ops import findings
-from aegis.ops.cli.host import Host
+from aegis.ops.cli.host import Host, quiet_logs
 from aegis.settings import ConfigurationError, load
 
 
@@ -25,9 +24,8 @@ def check(ctx: click.Context, *, as_json: bool) -> None:
     except ConfigurationError as error:
         _tell_problems(error, as_json=as_json)
         ctx.exit(findings.CANNOT_START)
-    logging.getLogger("aegis").addHandler(logging.NullHandler())
-    logging.getLogger("aegis").propagate = False
     app = host.app()
+    quiet_logs()
     from aegis.ops import doctor  # noqa: PLC0415 - with the application, which 78 does not need
 
     with app.app_context():

@@ -47,12 +47,17 @@ class Host:
         Log lines are kept out of what the command prints; the record in the database is written all the same.
         """
         app = self.app()
-        logging.getLogger("aegis").handlers[:] = [logging.NullHandler()]
+        quiet_logs()
         with app.app_context():
             application = app.extensions["aegis"]
             if not application.is_current(application.database):
                 raise Failed(f"The database lacks steps of this release: {MIGRATE}.")
             yield app
+
+
+def quiet_logs() -> None:
+    """Keep log lines of the rooms out of what a command prints; it says itself what is to be said."""
+    logging.getLogger("aegis").handlers[:] = [logging.NullHandler()]
 
 
 class InApp(click.Group):
