@@ -350,6 +350,7 @@ class TestImportedHashes:
     @pytest.mark.parametrize(
         "planted",
         [
+            "scrypt:524288:8:1$salt$" + "0" * 128,
             "scrypt:1048576:8:64$salt$" + "0" * 128,
             "scrypt:9999999:999:999$salt$" + "0" * 128,
             "pbkdf2:sha256:9999999$salt$" + "0" * 64,
@@ -449,11 +450,10 @@ class TestEqualWork:
 
     def test_a_hash_that_argon2_itself_refuses_costs_a_real_check(self) -> None:
         """The text looks right, but its base64 has a length that no bytes have."""
-        verdict, work = work_of(
-            lambda: cheap().verify("$argon2id$v=19$m=8,t=1,p=1$" + "A" * 21 + "$" + "A" * 43, "x")
-        )
+        damaged = "$argon2id$v=19$m=16,t=1,p=1$" + "A" * 21 + "$" + "A" * 43
+        verdict, work = work_of(lambda: cheap().verify(damaged, "x"))
         assert verdict == Verdict(matches=False)
-        assert work[-1] == "m=8,t=1,p=1"
+        assert work == ["m=16,t=1,p=1", "m=8,t=1,p=1"]
 
     @pytest.mark.parametrize("keys", [[], [KEY], [OTHER_KEY, KEY]])
     def test_nobody_costs_what_right_and_wrong_passwords_cost(self, keys: list[bytes]) -> None:
@@ -495,6 +495,22 @@ class TestBoundedWork:
             with pytest.raises(InvalidInput):
                 hasher.verify(None, "\0")
         assert hasher.hash(PASSPHRASE)
+
+    def test_one_too_many_is_sent_away_at_once(self) -> None:
+        gate, sent_away = Gate(parallel=1, queue=0, wait_s=60), threading.Event()
+
+        def enter() -> None:
+            try:
+                with gate.place():
+                    pass
+            except Busy:
+                sent_away.set()
+
+        with gate.place():
+            visitor = threading.Thread(target=enter)
+            visitor.start()
+            assert sent_away.wait(20)
+        visitor.join()
 
     def test_one_in_the_queue_gets_the_place_that_comes_free(self) -> None:
         gate, arrived = Gate(parallel=1, queue=1, wait_s=30), threading.Event()

@@ -35,7 +35,7 @@ class Address:
 def parse(text: str, *, allow_private_domains: bool = True) -> Address:
     """Return both forms of an address; raise Refused if it is none.
 
-    Blanks around it are a slip of the finger; control characters and lone surrogates are refused.
+    Blanks around it are a slip of the finger; control characters, line ends above all, are refused.
     `allow_private_domains` accepts `anna@mail.test` and `root@localhost`, as on a school's own network.
     """
     typed = text.strip(" ")
@@ -67,8 +67,6 @@ def _is_disguised(character: str) -> bool:
     Local parts must be in NFKC (UTS 39 section 3.3): a full-width letter would be a second mailbox that looks
     the same, and the Kelvin sign, which NFC already turns into K, would be the first one.
     """
-    if "\ud800" <= character <= "\udfff" or unicodedata.category(character) == "Cc":
-        return True
     composed = unicodedata.normalize("NFC", character)
     becomes_ascii = composed.isascii() and not character.isascii()
     return becomes_ascii or composed != unicodedata.normalize("NFKC", character)

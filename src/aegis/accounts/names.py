@@ -24,7 +24,7 @@ _SEPARATORS = "._-"
 _LETTERS = "Use letters and digits of one alphabet, and . _ - between them."
 
 # Scripts in everyday use (UAX 31, table 5) by the beginning of their letters' names in the Unicode database.
-# Capitals and compatibility forms are gone by then, so that whatever else a script has is refused with them.
+# Capitals and compatibility forms are gone by then; marks belong to those scripts alone that are named whole.
 _SCRIPTS = {
     "LATIN SMALL LETTER": "Latin",
     "GREEK SMALL LETTER": "Greek",
@@ -58,9 +58,6 @@ _SCRIPTS = {
     "TIBETAN": "Tibetan",
 }
 _SCRIPT = re.compile("|".join(sorted(_SCRIPTS, key=len, reverse=True)))
-_WITHOUT_MARKS = frozenset(
-    {"Latin", "Greek", "Cyrillic", "Armenian", "Georgian", "Hebrew", "Arabic", "East Asian"}
-)
 
 # Latin letters beyond a-z with accents; a dotless i or a phonetic alpha would be a second "i" or "a".
 _LATIN_OTHERS = frozenset("æœøþđħłŋə")
@@ -161,12 +158,8 @@ def _readable(text: str, also: str = "") -> str:
 
 
 def _fold(shown: str) -> str:
-    """Fold case as Unicode's toNFKC_Casefold does, so that folding twice changes nothing.
-
-    Eth and d with stroke, two letters with one capital, count as one.
-    """
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", shown.casefold()).casefold())
-    return folded.replace("ð", "đ")
+    """Fold the case of NFKC text; eth and d with stroke, two letters with one capital, count as one."""
+    return unicodedata.normalize("NFKC", shown.casefold()).replace("ð", "đ")
 
 
 def _check_characters(folded: str) -> None:
@@ -199,7 +192,7 @@ def _script(character: str, previous: str) -> str:
     kind = unicodedata.category(character)
     if kind in {"Mn", "Mc"}:
         follows_letter = unicodedata.category(previous or " ")[0] in "LM"
-        return script if follows_letter and script not in _WITHOUT_MARKS else ""
+        return script if follows_letter else ""
     if kind[0] != "L" or (script == "Latin" and not _is_plain_latin(character)):
         return ""
     return script

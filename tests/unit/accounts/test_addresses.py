@@ -168,7 +168,19 @@ class TestSyntax:
         assert addresses.parse(typed).canonical == typed.lower()
         with pytest.raises(Refused):
             addresses.parse(typed, allow_private_domains=False)
-        assert addresses.parse("anna@example.org", allow_private_domains=False).canonical == "anna@example.org"
+        assert (
+            addresses.parse("anna@example.org", allow_private_domains=False).canonical == "anna@example.org"
+        )
+
+    def test_both_forms_are_composed_and_at_most_254_octets(self) -> None:
+        """Folding writes an iota below the line as a letter of its own."""
+        address = addresses.parse("\u0390\u1fb3@mail.test")
+        assert address == Address("\u0390\u1fb3@mail.test", "\u0390\u03b1\u03b9@mail.test")
+        domain = ".".join(["d" * 60] * 3) + ".test"
+        assert len(addresses.parse(f"{'a' * 60}@{domain}").canonical) == 248
+        assert len(f"{chr(0x1FB3) * 20}@{domain}".encode()) == 248
+        with pytest.raises(Refused, match="254"):
+            addresses.parse(f"{chr(0x1FB3) * 20}@{domain}")
 
     def test_at_most_254_octets(self) -> None:
         domain = ".".join(["d" * 60] * 3)

@@ -163,10 +163,33 @@ class TestScripts:
             names.canonical(name)
 
     @pytest.mark.parametrize(
-        "name", ["аре", "оса", "ѕоре", "сосо", "νοα", "ορο", "ոսո", "АНТОН", "ΑΝΝΑ", "ёё", "оо.оо", "о0о"]
+        "name",
+        [
+            "аре",
+            "оса",
+            "ѕоре",
+            "сосо",
+            "νοα",
+            "ορο",
+            "ոսո",
+            "АНТОН",
+            "Гуру",
+            "Һоре",
+            "ΑΝΝΑ",
+            "ёё",
+            "оо.оо",
+            "о0о",
+        ],
     )
     def test_a_name_made_of_latin_look_alikes_is_refused(self, name: str) -> None:
         with pytest.raises(Refused, match="looks like"):
+            names.canonical(name)
+
+    @pytest.mark.parametrize(
+        "name", ["\u093fकक", "क2\u093f", "ש\u05b8ר", "م\u064eر", "a\u093f", "か\u3099\u3099"]
+    )
+    def test_a_mark_needs_a_letter_of_a_script_that_writes_with_marks(self, name: str) -> None:
+        with pytest.raises(Refused):
             names.canonical(name)
 
     def test_an_account_that_was_typed_in_capitals_is_still_found(self) -> None:
