@@ -6,7 +6,7 @@ import click
 import flask.cli
 
 from academy.courses import folder, publishing
-from aegis.errors import AegisError
+from aegis.errors import AegisError, Conflict
 
 course = flask.cli.AppGroup("course", help="Courses from and to folders and archives.")
 
@@ -38,6 +38,8 @@ def import_course(path: Path, *, replace: bool) -> None:
     try:
         found = folder.read(path)
         outcome = publishing.publish(found, replace=replace)
+    except Conflict as error:
+        raise click.ClickException(f"{error.sentence} To replace it, add --replace.") from None
     except AegisError as error:
         raise Refused(error) from None
     click.echo(f"The course {found.slug} {_OUTCOMES[outcome]} ({len(found.lessons)} lessons).")

@@ -31,7 +31,7 @@ def publish(course: CourseText, *, replace: bool = False) -> Outcome:
     if stored is not None and stored.source_hash == digest:
         return "unchanged"
     if stored is not None and not replace:
-        raise errors.Conflict(f"The course {course.slug} exists already; replace it to change it.")
+        raise errors.Conflict(f"The course {course.slug} exists already, with other contents.")
     with db.transaction():
         if stored is not None:
             store.change_course(stored.id, values)
