@@ -1,5 +1,6 @@
 """Signing in, read from top to bottom like the policy."""
 
+import contextlib
 from typing import Any, NamedTuple
 
 from aegis import audit, errors, throttle
@@ -91,7 +92,8 @@ def _check(application: State, row: Any, password: str) -> None:
     if not verdict.matches or not row.is_active:
         raise errors.InvalidCredentials
     if verdict.needs_upgrade:
-        accounts.upgrade_hash(row, password, hasher)
+        with contextlib.suppress(errors.Busy):  # the next sign-in upgrades it
+            accounts.upgrade_hash(row, password, hasher)
 
 
 def again(application: State, session: Session, token: str, password: str, client: Client) -> str:
