@@ -303,6 +303,26 @@ def test_an_embedded_database_is_prepared_at_its_first_use(sqlite_url: str) -> N
     assert migrate.is_current(app.extensions["aegis"].database)
 
 
+def test_six_processes_may_be_the_first_to_use_an_embedded_database(sqlite_url: str) -> None:
+    program = (
+        "from academy import create_app; app = create_app();"
+        "print([entry['slug'] for entry in app.test_client().get('/api/content').json['content']])"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            env=environment(sqlite_url),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(6)
+    ]
+    results = [process.communicate(timeout=120) for process in processes]
+    assert [output for output, _ in results] == ["['safe-accounts']\n"] * 6, results
+
+
 def test_an_in_memory_database_is_prepared_too() -> None:
     app = create_app(environ={"FLASK_ENV": "testing"})
     result = app.test_cli_runner().invoke(args=["db", "upgrade"])

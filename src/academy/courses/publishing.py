@@ -1,5 +1,6 @@
 """Put a written course into the database, and take it out again."""
 
+import contextlib
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -86,7 +87,8 @@ def _file_values(image: Image) -> dict[str, object]:
 def publish_first(path: Path) -> None:
     """Store the course of a folder if there is none at all, so that a newcomer finds something to look at."""
     if not store.has_courses():
-        publish(folder.read(path))
+        with contextlib.suppress(errors.Conflict):  # another process was first
+            publish(folder.read(path))
 
 
 def written(slug: str) -> CourseText:
