@@ -16,7 +16,10 @@ metadata = sa.MetaData(
 
 
 def text(length: int) -> sa.types.TypeEngine[str]:
-    """Return text that compares exactly: MariaDB's default would take `A` for `a`, and a letter for its accented sister."""
+    """Return text that compares exactly: MariaDB's default would take `A` for `a`, and a letter for its accented sister.
+
+    Blanks at the end still do not count there, so what is looked up by text must not end with one.
+    """
     return sa.String(length).with_variant(
         mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
     )

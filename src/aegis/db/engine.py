@@ -31,6 +31,7 @@ class Database:
         self._timeout_s = timeout_s
         self._prepare = prepare
         self._engine: sa.Engine | None = None
+        self._unready: sa.Engine | None = None
         self._lock = threading.RLock()
         self.generation = 0
         _databases.add(self)
@@ -38,19 +39,23 @@ class Database:
     @property
     def engine(self) -> sa.Engine:
         """The engine of this process; everything that needs more than the functions below starts here."""
-        if self._engine is None:
-            with self._lock:
-                if self._engine is None:
-                    engine = self._create()
+        return self._engine or self._ready_engine()
+
+    def _ready_engine(self) -> sa.Engine:
+        """Make the engine; other threads wait until an embedded database was brought up to date."""
+        with self._lock:
+            if self._engine is None and self._unready is None:
+                self._unready = self._create()
+                try:
                     if self.is_embedded:
-                        self._engine = engine
-                        try:
-                            self._prepare(self)
-                        except BaseException:
-                            self._engine = None
-                            raise
-                    self._engine = engine
-        return self._engine
+                        self._prepare(self)
+                    self._engine = self._unready
+                finally:
+                    self._unready = None
+            ready = self._engine or self._unready
+        if ready is None:
+            raise AssertionError("made above, or being made by this very thread")
+        return ready
 
     def _create(self) -> sa.Engine:
         name = self.url.get_backend_name()
