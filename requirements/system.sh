@@ -8,7 +8,7 @@ say() { printf '%s\n' "$*" >&2; }
 missing_packages() {
     grep -hv '^#' "$@" | while IFS=: read -r thing package; do
         case $thing in
-            /*) [ -e "$thing" ] || printf '%s\n' "$package" ;;
+            /*) ls $thing >/dev/null 2>&1 || printf '%s\n' "$package" ;; # may be a pattern
             *) command -v "$thing" >/dev/null 2>&1 || printf '%s\n' "$package" ;;
         esac
     done | sort -u | tr '\n' ' '

@@ -16,8 +16,9 @@ CONFTEST = 'pytest_plugins = ["tests.controls", "tests.loopback", "tests.service
 
 
 @pytest.fixture
-def run(tmp_path):
-    """Run pytest over the given test code, under the project's configuration, with two workers."""
+def run(tmp_path, monkeypatch):
+    """Run pytest over the given test code, under the project's configuration and as no worker of this run."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
 
     def run_(code, *options):
         (tmp_path / "conftest.py").write_text(CONFTEST)
