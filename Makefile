@@ -53,7 +53,7 @@ setup-system:
 	@sh requirements/system.sh requirements/system.txt
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+	--custom-compile-command "make lock"
 lock: setup ## compile the locks anew from pyproject.toml and requirements/*.in (UPGRADE=--upgrade)
 	@$(COMPILE) $(UPGRADE) requirements/tools.in -o requirements/tools.txt
 	@$(COMPILE) $(UPGRADE) requirements/build.in -o requirements/build.txt
