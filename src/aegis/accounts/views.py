@@ -17,7 +17,7 @@ from aegis.accounts.schemas import (
 from aegis.sessions import service as session_service
 from aegis.sessions.required import fresh_login_required, login_required, signed_in
 from aegis.sessions.schemas import Ended, ListedSession, SessionList, User
-from aegis.web import client, operation
+from aegis.web import client, device, operation
 
 blueprint = flask.Blueprint("aegis_accounts", __name__, url_prefix="/api")
 
@@ -134,7 +134,7 @@ def end_other_sessions() -> Ended:
 def _listed(item: session_service.Listed, own_id: str) -> ListedSession:
     return ListedSession(
         id=item.id,
-        device=item.user_agent,
+        device=device.describe(item.user_agent),
         address=item.address,
         method=item.method,
         started_at=clock.as_text(item.started_at),
