@@ -10,7 +10,7 @@ from academy.courses import render, service
 from academy.courses.schemas import SaveNote, SetProgress
 from aegis import errors, sessions
 from aegis.csrf import FIELD
-from aegis.pages.again import local_path
+from aegis.pages.again import labels, local_path
 from aegis.sessions.required import login_required, signed_in
 from aegis.web import read_form
 
@@ -93,6 +93,7 @@ def set_progress(slug: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/courses/<slug>/note")
+@labels(content="Your note")
 @login_required
 def save_note(slug: str) -> ResponseReturnValue:
     """Store the own note; what cannot be stored is shown again, beside what is stored."""

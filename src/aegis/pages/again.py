@@ -6,8 +6,8 @@ another address. Passwords never travel.
 
 import base64
 import json
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 import flask
 from flask.typing import ResponseReturnValue
@@ -25,6 +25,10 @@ _OWN_FORMS = {
 LONG_TEXT = 60
 """Characters from which a field is shown as a text area."""
 
+_OWN_LABELS = {"bio": "About you", "email": "Your address"}
+
+View = TypeVar("View", bound=Callable[..., Any])
+
 
 class Typed(NamedTuple):
     """One field of the form that is to be finished."""
@@ -33,6 +37,16 @@ class Typed(NamedTuple):
     value: str
     label: str
     multiline: bool
+
+
+def labels(**by_field: str) -> Callable[[View], View]:
+    """Say how a form's fields are called on the page that shows it again; others go by their plain name."""
+
+    def mark(view: View) -> View:
+        view.field_labels = by_field  # type: ignore[attr-defined]
+        return view
+
+    return mark
 
 
 def sign_in(error: errors.AegisError) -> ResponseReturnValue:
@@ -67,6 +81,7 @@ def send(error: errors.AegisError) -> ResponseReturnValue:
             "error": error.sentence,
             "next": typed.get("next", ""),
             "resume": typed.get("resume"),
+            "password_min_length": state.current().settings.password_minimum,
         }
         return flask.render_template(template, **words), error.status
     return finish(_pack(), error.status)
@@ -122,9 +137,16 @@ def _holds_secret() -> bool:
 
 
 def _pack() -> str:
-    fields = [[name, text] for name, text in flask.request.form.items(multi=True) if name != FIELD]
+    form = flask.request.form.items(multi=True)
+    fields = [[name, text, _label(name)] for name, text in form if name != FIELD]
     content = json.dumps({"action": flask.request.path, "fields": fields})
     return state.current().keyring.sign(_PURPOSE, base64.urlsafe_b64encode(content.encode()).decode())
+
+
+def _label(name: str) -> str:
+    view = flask.current_app.view_functions.get(flask.request.endpoint or "")
+    known = {**_OWN_LABELS, **getattr(view, "field_labels", {})}
+    return known.get(name) or name.replace("_", " ").capitalize()
 
 
 def _unpack(resume: str) -> dict[str, Any] | None:
@@ -135,7 +157,6 @@ def _unpack(resume: str) -> dict[str, Any] | None:
     return content
 
 
-def _fields(pairs: list[list[str]]) -> Iterator[Typed]:
-    for name, text in pairs:
-        label = name.replace("_", " ").capitalize()
+def _fields(kept: list[list[str]]) -> Iterator[Typed]:
+    for name, text, label in kept:
         yield Typed(name, text, label, len(text) > LONG_TEXT or "\n" in text)

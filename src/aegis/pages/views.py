@@ -14,7 +14,7 @@ from aegis.login.schemas import Login, Reauthenticate
 from aegis.pages.again import finish, local_path
 from aegis.sessions import service as session_service
 from aegis.sessions.required import fresh_login_required, login_required, signed_in
-from aegis.web import client, read_form
+from aegis.web import client, device, read_form
 
 blueprint = flask.Blueprint(
     "aegis_pages",
@@ -38,6 +38,7 @@ def _form(template: str, error: errors.AegisError | None = None, **words: Any) -
         "error": None if error is None or error.fields else error.sentence,
         "next": local_path(given.get("next")),
         "resume": request.form.get("resume"),
+        "password_min_length": state.current().settings.password_minimum,
     }
     response = flask.make_response(
         flask.render_template(template, **{**known, **words}), error.status if error else 200
@@ -207,7 +208,7 @@ def _own_sessions() -> list[dict[str, Any]]:
     return [
         {
             "id": item.id,
-            "device": item.user_agent or "Unknown device",
+            "device": device.describe(item.user_agent),
             "address": item.address,
             "started_at": clock.as_datetime(item.started_at),
             "last_used_at": clock.as_datetime(item.last_used_at),
