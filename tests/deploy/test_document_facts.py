@@ -199,6 +199,20 @@ def test_every_link_between_documents_leads_somewhere() -> None:
     assert broken == []
 
 
+def test_the_commands_of_the_readme_are_targets() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"\bmake ([a-z-]+)", (ROOT / "README.md").read_text()))
+
+    assert {"run", "test", "setup"} <= named <= targets
+
+
+def test_what_the_readme_says_is_proven_is_a_test() -> None:
+    named = set(re.findall(r"`(tests/[^`]+)`", (ROOT / "README.md").read_text()))
+
+    assert len(named) >= 3
+    assert [path for path in named if not (ROOT / path).is_file()] == []
+
+
 def _anchors(document: Path) -> set[str]:
     heads = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}

@@ -10,6 +10,7 @@ from aegis.ops import doctor, verify
 from tests.deploy import documents
 from tests.deploy.site import ROOT, Nginx, free_port
 
+README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 SESSION_SECURITY = DOCS / "SESSION_SECURITY.md"
 CHECKLIST = DOCS / "DEPLOYMENT_CHECKLIST.md"
@@ -51,6 +52,24 @@ def test_every_command_of_the_checklist_does_what_it_shows(postgres_url: str, tm
             CHECKLIST, tmp_path, replacements, SSL_CERT_FILE=certificate, CURL_CA_BUNDLE=certificate
         )
     _assert_true(done, CHECKLIST)
+
+
+def test_production_in_ten_lines_is_that(postgres_url: str, tmp_path: Path) -> None:
+    """What a test cannot do is replaced: typing a password at a prompt, and waiting in front of a server."""
+    port = free_port()
+    health = f"curl -s --retry 60 --retry-delay 1 --retry-connrefused http://127.0.0.1:{port}/health"
+    replacements = {
+        "postgresql://aegis:secret@127.0.0.1/aegis": postgres_url,
+        "aegis user create head --role admin": "echo 'nine anvils under a quiet lamp' "
+        "| aegis user create head --role admin --password-stdin",
+        "aegis serve": f"aegis serve --port {port} & {health}; kill $!; wait",
+    }
+    done = documents.run(README, tmp_path, replacements)
+
+    _assert_true(done, README)
+    assert len(done) == 10
+    assert done[-1].output.count('{"status":"healthy"}') == 1
+    assert "16 checks: 15 ok" in done[-2].output
 
 
 def _filled_example(**values: str) -> str:
