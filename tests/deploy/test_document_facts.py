@@ -19,6 +19,7 @@ import academy
 import aegis
 from academy import create_app
 from aegis import clock, errors, settings
+from aegis.audit import Event
 from aegis.ops import reference
 from aegis.settings.declared import PRODUCTION
 from tests.deploy.site import ROOT
@@ -171,6 +172,44 @@ def test_the_reference_of_settings_is_up_to_date() -> None:
     assert (DOCS / "SETTINGS.md").read_text() == reference.markdown()
 
 
+@pytest.mark.control("ASVS-5.0-13.1.4")
+def test_every_secret_is_documented_with_its_renewal() -> None:
+    text = (DOCS / "DEPLOYMENT_CHECKLIST.md").read_text().partition("## Secrets and their renewal")[2]
+    documented = {
+        name: renewal
+        for first, renewal in re.findall(r"^\| ([^|]+) \|[^|]+\|[^|]+\| ([^|]+) \|", text, re.MULTILINE)
+        for name in re.findall(r"`([A-Z_]+)`", first)
+    }
+    secret = {item.name for item in settings.declarations().values() if item.secret}
+
+    assert secret - {"SECRET_KEY_FALLBACKS"} == set(documented)
+    assert all(documented.values())
+
+
+@pytest.mark.control("ASVS-5.0-15.1.1")
+def test_vulnerable_dependencies_have_a_time_for_each_severity() -> None:
+    section = (ROOT / "SECURITY.md").read_text().partition("## Dependencies")[2].partition("\n## ")[0]
+    times = [
+        int(days)
+        for days in re.findall(r"^\| (?:critical|high|medium, low) \| (\d+) days \|", section, re.MULTILINE)
+    ]
+
+    assert len(times) == 3
+    assert times == sorted(times)
+
+
+def test_every_event_that_the_checklist_watches_is_recorded() -> None:
+    known = {event.value for event in Event}
+    named = set(
+        re.findall(
+            r"`((?:authn|malicious|excess|session)_[a-z_]+)`", (DOCS / "DEPLOYMENT_CHECKLIST.md").read_text()
+        )
+    )
+
+    assert named
+    assert named <= known
+
+
 def test_every_setting_that_a_document_names_exists() -> None:
     known = {item.name for item in settings.declarations().values()}
     named = {
@@ -188,7 +227,7 @@ def test_every_link_between_documents_leads_somewhere() -> None:
     broken = []
     for document in DOCUMENTS:
         text = re.sub(r"^```.*?^```$", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
-        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        for target in re.findall(r"(?:\]\(|src=\")([^)\s\"]+)", text):
             if target.startswith(("https://", "http://", "mailto:")):
                 continue
             path, _, anchor = target.partition("#")
