@@ -79,6 +79,7 @@ def _session(number: int, now: int) -> dict[str, Any]:
         "id": f"session{number:015}",
         "account_id": f"account{number:015}",
         "started_at": now,
+        "started_us": now * 1_000_000,
         "authenticated_at": now,
         "last_used_at": now + _AHEAD_S,
         "auth_level": 1,

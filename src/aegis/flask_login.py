@@ -18,6 +18,8 @@ from aegis.sessions.interface import VisitorCookie, go_on_with, write_cookie
 from aegis.web import client
 
 _USER_ID = "_user_id"
+_REMEMBER = "_remember"
+"""Flask-Login's order to itself; "clear" ignores its remember cookie, which would outlive every revocation."""
 
 
 class AdoptedSessions(VisitorCookie):
@@ -28,6 +30,8 @@ class AdoptedSessions(VisitorCookie):
         opened = super().open_session(app, request)
         if opened is not None and hasattr(app, "login_manager"):
             dict.pop(opened, _USER_ID, None)
+            if app.config.get("REMEMBER_COOKIE_NAME", "remember_token") in request.cookies:
+                dict.__setitem__(opened, _REMEMBER, "clear")
             found = _external_user()
             if found is not None:
                 dict.__setitem__(opened, _USER_ID, found)

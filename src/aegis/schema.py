@@ -62,6 +62,7 @@ sessions = sa.Table(
         "account_id", text(22), sa.ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True
     ),
     sa.Column("started_at", sa.BigInteger, nullable=False, index=True),
+    sa.Column("started_us", sa.BigInteger, nullable=False),
     sa.Column("authenticated_at", sa.BigInteger, nullable=False),
     sa.Column("last_used_at", sa.BigInteger, nullable=False, index=True),
     sa.Column("auth_level", sa.SmallInteger, nullable=False),

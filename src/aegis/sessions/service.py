@@ -74,6 +74,7 @@ def start(  # noqa: PLR0913 - all that a record holds
                 "id": tokens.new_id(),
                 "account_id": account_id,
                 "started_at": now,
+                "started_us": clock.microseconds(),
                 "authenticated_at": now,
                 "last_used_at": now,
                 "auth_level": level,
@@ -94,12 +95,14 @@ def _make_room(account_id: str, keep: int) -> None:
 def rotate(session: Session, token: str, *, level: int | None = None) -> str:
     """Give the session a new token and fresh authentication; the old token is dead in every process.
 
-    Call it whenever rights are gained or a secret changes: a token known before must be worthless after it.
+    Call it whenever rights are gained or a secret changes: a token known before must be worthless after it. The person
+    has just proved who they are, so both timeouts start anew (NIST 800-63B-4 section 5.2).
     Raises NotSignedIn if the session ended in the meantime.
     """
     new, now = tokens.new_token(), clock.now()
     values = {
         "token_hash": tokens.hash_token(new),
+        "started_at": now,
         "authenticated_at": now,
         "last_used_at": now,
         "auth_level": level or session.auth_level,

@@ -57,10 +57,7 @@ def list_live(account_id: str, used_after: int, started_after: int) -> Sequence[
 def list_oldest_first(account_id: str) -> list[str]:
     """Return the ids of all sessions of the account by age."""
     statement = sa.select(sessions.c.id).where(sessions.c.account_id == account_id)
-    return [
-        row.id
-        for row in db.rows(statement.order_by(sessions.c.started_at, sessions.c.last_used_at, sessions.c.id))
-    ]
+    return [row.id for row in db.rows(statement.order_by(sessions.c.started_us, sessions.c.id))]
 
 
 def find_live(session_id: str, used_after: int, started_after: int) -> bool:

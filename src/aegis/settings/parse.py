@@ -88,7 +88,8 @@ def origin(text: str) -> str:
         port = parts.port
     except ValueError:
         raise ValueError(message) from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
+    named = re.fullmatch(r"[A-Za-z0-9.-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", parts.hostname or "")
+    if parts.scheme not in {"http", "https"} or not named or parts.username is not None:
         raise ValueError(message)
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError(message)

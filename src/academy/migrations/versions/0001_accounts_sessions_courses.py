@@ -74,6 +74,7 @@ def _create_accounts() -> None:
         sa.Column("id", _text(22), nullable=False),
         sa.Column("account_id", _text(22), nullable=False),
         sa.Column("started_at", sa.BigInteger, nullable=False),
+        sa.Column("started_us", sa.BigInteger, nullable=False),
         sa.Column("authenticated_at", sa.BigInteger, nullable=False),
         sa.Column("last_used_at", sa.BigInteger, nullable=False),
         sa.Column("auth_level", sa.SmallInteger, nullable=False),
