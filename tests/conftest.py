@@ -1,3 +1,3 @@
 """What every test shares."""
 
-pytest_plugins = ["tests.controls", "tests.loopback", "tests.services.fixtures"]
+pytest_plugins = ["tests.controls", "tests.loopback", "tests.services.fixtures", "tests.fixtures"]
