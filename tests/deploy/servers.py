@@ -162,6 +162,7 @@ __all__ = [
     "SECRET_KEY",
     "Caller",
     "Server",
+    "add_accounts",
     "bare",
     "production",
     "run",

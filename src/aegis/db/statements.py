@@ -52,7 +52,7 @@ def translated() -> Iterator[None]:
 
 def _means_away(error: Exception) -> bool:
     """Tell whether the database could not be reached or asked. Drivers share these names (PEP 249), not a class."""
-    return type(error).__name__ in {"OperationalError", "InterfaceError"}
+    return any(kind.__name__ in {"OperationalError", "InterfaceError"} for kind in type(error).__mro__)
 
 
 def _is_stale(error: exc.DBAPIError, since: float) -> bool:
