@@ -105,7 +105,7 @@ class Server(Service):
             self.process = subprocess.Popen(
                 leashed(self.command(), self.death_signal, drop=False),
                 cwd=ROOT,
-                env=bare(self.environ),
+                env=bare({name: text.format(port=self.port) for name, text in self.environ.items()}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -5,6 +5,7 @@ standard library alone, so that nothing else can fail before it had its say.
 """
 
 import contextlib
+import multiprocessing
 import os
 import signal
 import sys
@@ -74,6 +75,9 @@ def starting() -> Iterator[None]:
     is gunicorn's own status for "do not try again"; `gunicorn.conf.py` judges earlier and keeps the 78.
     """
     no_flask_run_in_production()
+    if "granian" in sys.modules and multiprocessing.parent_process() is not None:
+        # Until granian set its own, the handler is a copy of the parent's, which lets SIGTERM pass unheard.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         yield
     except ConfigurationError as error:
