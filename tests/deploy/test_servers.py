@@ -78,7 +78,8 @@ def _finishes_the_request_in_flight(server, browser, database_url):
         waiting = (
             "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
         )
-        wait_until(lambda: watching.execute(waiting).fetchone(), "the sign-in that waits")
+        wait_until(lambda: answers or watching.execute(waiting).fetchone(), "the sign-in that waits")
+        assert not answers, answers[0].text
         server.process.send_signal(signal.SIGTERM)
         wait_until(lambda: _is_closing(server), "the end of new connections")
         locking.rollback()
