@@ -95,7 +95,7 @@ class Edge:
 
     def _add(self, environ: Environ, headers: Headers) -> None:
         """Add what every answer carries; a view may be stricter with the few headers that depend on content."""
-        present = {name.lower() for name, _ in headers} if len(headers) > 2 else set()  # noqa: PLR2004
+        present = set() if _is_plain(headers) else {name.lower() for name, _ in headers}
         if present & self._names:
             headers += [pair for pair in self._headers if pair[0].lower() not in present]
         else:
@@ -129,6 +129,11 @@ class Edge:
         raw_path = _quoted(environ["PATH_INFO"])
         location = [("Location", f"{self._public_url}{raw_path}{query}"), ("Content-Length", "0")]
         return self._plain(environ, start_response, "308 Permanent Redirect", location, b"")
+
+
+def _is_plain(headers: Headers) -> bool:
+    """Tell cheaply that nothing but a typed body is described, as in most answers."""
+    return len(headers) == 2 and headers[0][0] == "Content-Type" and headers[1][0] == "Content-Length"  # noqa: PLR2004
 
 
 def _quoted(path_info: str) -> str:

@@ -37,12 +37,13 @@ def register(app: flask.Flask) -> None:
 
 
 def answer(error: errors.AegisError) -> flask.Response:
-    """Return the answer to a refusal: the JSON shape, or a page where a person waits for one."""
+    """Return the answer to a refusal: the JSON shape, or a page where a person waits for one. No cache keeps it."""
     if wants_page():
         page = flask.render_template("aegis/error.html", **_page_words(error))
         response = flask.Response(page, error.status, mimetype="text/html")
     else:
         response = flask.Response(body(error, request_id()), error.status, mimetype="application/json")
+    response.headers["Cache-Control"] = "no-store"
     response.headers.update(error.headers)
     return response
 
