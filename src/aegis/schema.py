@@ -76,7 +76,7 @@ devices = sa.Table(
     "devices",
     metadata,
     sa.Column("account_id", text(22), sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("token_hash", digest(), primary_key=True),
+    sa.Column("token_hash", digest(), primary_key=True, index=True),
     sa.Column("id", text(22), nullable=False, unique=True),
     sa.Column("user_agent", text(255), nullable=False),
     sa.Column("first_seen_at", sa.BigInteger, nullable=False),

@@ -123,6 +123,11 @@ _TAKEN = {
 }
 
 
+def tells_of_others(fault: errors.InvalidInput) -> bool:
+    """Say whether a refused registration told that a name or an address is taken."""
+    return any(fault.fields.get(field) == sentence for field, sentence in _TAKEN.items())
+
+
 def _judge(faults: dict[str, str], field: str, rule: Any, text: str) -> Any:
     try:
         return rule(text)

@@ -2,7 +2,7 @@
 
 import flask
 
-from aegis import clock, errors, sessions, state, throttle
+from aegis import clock, csrf, errors, sessions, state, throttle
 from aegis.accounts import service
 from aegis.accounts.schemas import (
     Changed,
@@ -23,6 +23,7 @@ blueprint = flask.Blueprint("aegis_accounts", __name__, url_prefix="/api")
 
 
 @blueprint.post("/register")
+@csrf.for_visitors
 @operation(body=Register, answers={201: Registered}, errors=(errors.Busy, errors.RateLimited))
 def register(body: Register) -> tuple[Registered, int]:
     """Create an account. It does not sign in."""
@@ -38,14 +39,28 @@ def register(body: Register) -> tuple[Registered, int]:
 
 
 def sign_up(body: Register) -> service.Account:
-    """Create an account; JSON and page views share it. Registrations from one address are limited."""
+    """Create an account; JSON and page views share it.
+
+    What counts against the address is an account, or an answer that tells of somebody else's; a pupil whose password
+    is too short uses nothing up.
+    """
     application = state.current()
     network = throttle.network(client().address, application.settings.limit_ipv6_prefix)
     subject = throttle.Subject("address", network, application.settings.limit_register_address)
-    with throttle.attempt("register", [subject], client()):
-        return service.register(
-            body.username, body.password, body.email, application.settings, application.hasher
-        )
+    with throttle.attempt("register", [subject], client()) as attempt:
+        try:
+            return service.register(
+                body.username,
+                body.password,
+                body.email,
+                application.settings,
+                application.hasher,
+                client=client(),
+            )
+        except errors.InvalidInput as fault:
+            if not service.tells_of_others(fault):
+                attempt.undo()
+            raise
 
 
 @blueprint.get("/profile")

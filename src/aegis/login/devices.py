@@ -6,7 +6,8 @@ there. It says "this browser was here" and nothing more: it never stands for a p
 
 from typing import NamedTuple
 
-from aegis import clock, db, errors, tokens
+from aegis import audit, clock, db, errors, tokens
+from aegis.audit import Event
 from aegis.login import store
 from aegis.tokens import Keyring
 from aegis.web import Client
@@ -66,10 +67,11 @@ def list_of(account_id: str) -> list[Device]:
     ]
 
 
-def forget(account_id: str, device_id: str) -> None:
-    """Make a device a stranger. Raises NotFound for any other id."""
+def forget(account_id: str, device_id: str, client: Client) -> None:
+    """Make a device a stranger; sessions on it go on. Raises NotFound for any other id."""
     if not store.remove(account_id, [device_id]):
         raise errors.NotFound("There is no such device.")
+    audit.record(Event.DEVICE_FORGOTTEN, client, account_id=account_id, device=device_id)
 
 
 def purge(batch: int) -> int:

@@ -27,6 +27,22 @@ class SignedIn(Answer):
     user: User
 
 
+class ListedDevice(Answer):
+    """A device that signed in before."""
+
+    id: str
+    device: str
+    first_seen_at: str
+    last_seen_at: str
+    is_current: bool
+
+
+class DeviceList(Answer):
+    """The own known devices, the latest seen first."""
+
+    devices: list[ListedDevice]
+
+
 class Message(Answer):
     """A sentence for a person."""
 

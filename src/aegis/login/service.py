@@ -36,8 +36,9 @@ def with_password(  # noqa: PLR0913 - all that the browser came with
 
     Raises InvalidCredentials for an unknown name, a wrong password and a deactivated account alike: one answer, and
     one time, as an unknown name costs the same computation on a hash that fits nobody. Raises RateLimited, before
-    anything is computed, when too many attempts failed.
+    anything is computed, when too many attempts failed, and Busy, before anything is asked, in a flood.
     """
+    application.hasher.gate.check()
     row = accounts.find_row(name)
     device_token = devices.token_of(device, application.keyring)
     subjects = _counted(application, name, row, device_token, client)
@@ -69,15 +70,16 @@ def _counted(
 ) -> list[Subject]:
     """Return what an attempt counts against: a known device its own budget, a stranger the account's and the address's.
 
-    A name that nobody has counts like an account, so that a refusal tells nothing.
+    A name that nobody has counts like an account, and its devices are looked for as well, so that neither a refusal
+    nor its time tells anything.
     """
     settings = application.settings
-    known = devices.find(row.id, device_token) if row is not None else None
-    if known:
-        return [Subject("device", known, settings.limit_login_device)]
     account = row.id if row is not None else accounts.folded(name)
+    if known := devices.find(account, device_token):
+        return [Subject("device", known, settings.limit_login_device)]
     network = throttle.network(client.address, settings.limit_ipv6_prefix)
     return [
+        Subject("pair", f"{network} {account}", settings.limit_login_pair),
         Subject("account", account, settings.limit_login_account),
         Subject("address", network, settings.limit_login_address),
     ]

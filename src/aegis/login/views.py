@@ -2,12 +2,20 @@
 
 import flask
 
-from aegis import csrf, errors, sessions, state
+from aegis import clock, csrf, errors, sessions, state
 from aegis.login import devices, service
-from aegis.login.schemas import CsrfToken, Login, Message, Reauthenticate, SignedIn
+from aegis.login.schemas import (
+    CsrfToken,
+    DeviceList,
+    ListedDevice,
+    Login,
+    Message,
+    Reauthenticate,
+    SignedIn,
+)
 from aegis.sessions.required import login_required, signed_in
 from aegis.sessions.schemas import User
-from aegis.web import client, operation
+from aegis.web import client, device, operation
 
 blueprint = flask.Blueprint("aegis_login", __name__)
 
@@ -81,6 +89,41 @@ def confirm(password: str) -> None:
     """Confirm the password and answer this request with the renewed cookie."""
     token = service.again(state.current(), signed_in(), sessions.presented_token() or "", password, client())
     sessions.give_cookie(token)
+
+
+@blueprint.get("/api/devices")
+@login_required
+@operation(answers={200: DeviceList})
+def list_devices() -> DeviceList:
+    """List the devices on which the account signed in before; each keeps a way in while strangers are refused."""
+    own = signed_in().account_id
+    current = current_device()
+    return DeviceList(devices=[_listed(item, current) for item in devices.list_of(own)])
+
+
+@blueprint.delete("/api/devices/<device_id>")
+@login_required
+@operation(answers={200: Message}, errors=(errors.NotFound,))
+def forget_device(device_id: str) -> Message:
+    """Make one of the own devices a stranger. Its sessions go on: end them at /api/sessions."""
+    devices.forget(signed_in().account_id, device_id, client())
+    return Message(message="The device is forgotten.")
+
+
+def current_device() -> str | None:
+    """Return the id under which the signed-in account knows this browser, if it does."""
+    cookie = flask.request.cookies.get(_device_cookie())
+    return devices.find(signed_in().account_id, devices.token_of(cookie, state.current().keyring))
+
+
+def _listed(item: devices.Device, current: str | None) -> ListedDevice:
+    return ListedDevice(
+        id=item.id,
+        device=device.describe(item.user_agent),
+        first_seen_at=clock.as_text(item.first_seen_at),
+        last_seen_at=clock.as_text(item.last_seen_at),
+        is_current=item.id == current,
+    )
 
 
 @blueprint.post("/api/logout")

@@ -9,6 +9,7 @@ from aegis import clock, csrf, errors, sessions, state
 from aegis.accounts import schemas
 from aegis.accounts import service as accounts
 from aegis.accounts import views as accounts_views
+from aegis.login import devices
 from aegis.login import views as login_views
 from aegis.login.schemas import Login, Reauthenticate
 from aegis.pages.again import finish, local_path
@@ -159,8 +160,8 @@ def change_email() -> ResponseReturnValue:
 @blueprint.get("/account/security")
 @login_required
 def security() -> ResponseReturnValue:
-    """Show the password form and the own sessions."""
-    return _form("aegis/security.html", sessions=_own_sessions())
+    """Show the own sessions, the known devices and the password form."""
+    return _security()
 
 
 @blueprint.post("/account/password")
@@ -170,7 +171,7 @@ def change_password() -> ResponseReturnValue:
     try:
         accounts_views.renew_password(read_form(schemas.ChangePassword))
     except (errors.InvalidInput, errors.Busy, errors.RateLimited) as error:
-        return _form("aegis/security.html", error, sessions=_own_sessions())
+        return _security(error)
     flask.flash("Your password was changed. All other sessions have ended.", "success")
     return flask.redirect(flask.url_for("aegis_pages.security"), 303)
 
@@ -195,6 +196,33 @@ def end_other_sessions() -> ResponseReturnValue:
     ended = accounts.revoke_sessions(own.account_id, client(), but=own.id)
     flask.flash(f"{ended} other {'session has' if ended == 1 else 'sessions have'} ended.", "success")
     return flask.redirect(flask.url_for("aegis_pages.security"), 303)
+
+
+@blueprint.post("/account/devices/<device_id>/forget")
+@login_required
+def forget_device(device_id: str) -> ResponseReturnValue:
+    """Make one of the own devices a stranger."""
+    devices.forget(signed_in().account_id, device_id, client())
+    flask.flash("The device is forgotten.", "success")
+    return flask.redirect(flask.url_for("aegis_pages.security"), 303)
+
+
+def _security(error: errors.AegisError | None = None) -> ResponseReturnValue:
+    return _form("aegis/security.html", error, sessions=_own_sessions(), devices=_own_devices())
+
+
+def _own_devices() -> list[dict[str, Any]]:
+    current = login_views.current_device()
+    return [
+        {
+            "id": item.id,
+            "device": device.describe(item.user_agent),
+            "first_seen_at": clock.as_datetime(item.first_seen_at),
+            "last_seen_at": clock.as_datetime(item.last_seen_at),
+            "is_current": item.id == current,
+        }
+        for item in devices.list_of(signed_in().account_id)
+    ]
 
 
 def _profile(error: errors.AegisError | None = None) -> ResponseReturnValue:

@@ -9,6 +9,26 @@ from contextlib import contextmanager
 from aegis.errors import Busy
 
 
+class _Places:
+    """A number of places that can be looked at without taking one."""
+
+    def __init__(self, free: int) -> None:
+        self.free = free
+        self._lock = threading.Lock()
+
+    def take(self) -> None:
+        """Take a place. Raises Busy if there is none."""
+        with self._lock:
+            if not self.free:
+                raise Busy
+            self.free -= 1
+
+    def give_back(self) -> None:
+        """Free a place."""
+        with self._lock:
+            self.free += 1
+
+
 class Gate:
     """Bound the expensive work of one process (ASVS-5.0-15.2.2).
 
@@ -23,24 +43,35 @@ class Gate:
 
     def renew(self) -> None:
         """Start with all places free: in a child, the threads that held the parent's places do not exist."""
-        self._admitted = threading.BoundedSemaphore(self._parallel + self._queue)
+        self._admitted = _Places(self._parallel + self._queue)
         self._running = threading.BoundedSemaphore(self._parallel)
+
+    def check(self) -> None:
+        """Raise Busy if there is no place now, before anything else is done for a request that could not be served."""
+        if not self._admitted.free:
+            raise Busy
+
+    @contextmanager
+    def queue(self) -> Iterator[None]:
+        """Count as waiting while the block runs; raise Busy if the queue is full."""
+        admitted = self._admitted
+        admitted.take()
+        try:
+            yield
+        finally:
+            admitted.give_back()
 
     @contextmanager
     def place(self) -> Iterator[None]:
         """Hold one place while the block runs; raise Busy if there is none and none comes free in time."""
-        admitted, running = self._admitted, self._running  # a fork inside the block must not mix old and new
-        if not admitted.acquire(blocking=False):
-            raise Busy
-        try:
+        running = self._running  # a fork inside the block must not mix old and new
+        with self.queue():
             if not running.acquire(timeout=self._wait_s):
                 raise Busy
             try:
                 yield
             finally:
                 running.release()
-        finally:
-            admitted.release()
 
 
 _gates: weakref.WeakSet[Gate] = weakref.WeakSet()

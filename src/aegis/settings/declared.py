@@ -249,8 +249,15 @@ class Settings:
     limit_login_device: limit.Limit = _setting(
         "AEGIS_LIMIT_LOGIN_DEVICE",
         limit.read,
-        limit.Limit(10, 3000),
+        limit.Limit(10, 9600),
         "Failed sign-ins on one account from a device that signed in before: its own budget, while strangers are refused.",
+        rule="at most 100 a day",
+    )
+    limit_login_pair: limit.Limit = _setting(
+        "AEGIS_LIMIT_LOGIN_PAIR",
+        limit.read,
+        limit.Limit(6, 5760),
+        "Failed sign-ins on one account from one address: less than the account's, so that one attacker alone cannot use that up.",
     )
     limit_login_address: limit.Limit = _setting(
         "AEGIS_LIMIT_LOGIN_ADDRESS",
@@ -262,13 +269,14 @@ class Settings:
         "AEGIS_LIMIT_CONFIRM",
         limit.read,
         limit.Limit(10, 9600),
-        "Wrong passwords inside a session: confirming it, changing it.",
+        "Wrong passwords of one account inside its sessions: confirming one, changing the password.",
+        rule="at most 100 a day",
     )
     limit_register_address: limit.Limit = _setting(
         "AEGIS_LIMIT_REGISTER_ADDRESS",
         limit.read,
         limit.Limit(60, 3600),
-        "Registrations from one address, sized for a class that starts together.",
+        "Registrations from one address, sized for two classes that start together.",
     )
     limit_ipv6_prefix: int = _setting(
         "AEGIS_LIMIT_IPV6_PREFIX",

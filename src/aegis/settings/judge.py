@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from aegis.settings.declared import DAY_S, DEVELOPMENT_KEY, Settings
 
 KEY_BYTES = 32
+GUESSES_A_DAY = 100
 _EXAMPLES = re.compile(
     r"change[-_ ]?(me|this|it)|example|placeholder|insecure|your[-_ ]?secret|dev(elopment)?[-_ ](secret|key)|replace[-_ ]?me"
     r"|super[-_ ]?secret|secret[-_ ]?key[-_ ]?here|django-insecure",
@@ -28,6 +29,7 @@ def problems(settings: Settings, environ: Mapping[str, str], overrides: Mapping[
         *_cookies(settings),
         *_edge(settings),
         *_passwords(settings),
+        *_limits(settings),
         *_debug(environ, overrides),
     ]
 
@@ -99,9 +101,15 @@ def _passwords(settings: Settings) -> Iterator[str]:
 
 
 def _limits(settings: Settings) -> Iterator[str]:
-    account = settings.limit_login_account
-    if account.attempts + DAY_S * account.attempts / account.window_s > 100.5:  # noqa: PLR2004 - NIST 800-63B-4 section 3.2.2
-        yield "AEGIS_LIMIT_LOGIN_ACCOUNT allows more than 100 guesses a day: lower it, or remove it for 10/160m."
+    """Hold every budget for guessing one account's password to NIST 800-63B-4 section 3.2.2."""
+    budgets = {
+        "AEGIS_LIMIT_LOGIN_ACCOUNT": settings.limit_login_account,
+        "AEGIS_LIMIT_LOGIN_DEVICE": settings.limit_login_device,
+        "AEGIS_LIMIT_CONFIRM": settings.limit_confirm,
+    }
+    for name, budget in budgets.items():
+        if budget.attempts + DAY_S * budget.attempts / budget.window_s > GUESSES_A_DAY:
+            yield f"{name} allows more than {GUESSES_A_DAY} guesses in a day: lower it, or remove it for 10/160m."
 
 
 def _debug(environ: Mapping[str, str], overrides: Mapping[str, object]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from aegis.throttle.counters import Key
+from aegis.throttle.counters import Answer, Key
 
 TIMEOUT_S = 0.25
 """What a sign-in may lose to a Redis that does not answer, once; then it is left alone for a while."""
@@ -22,28 +22,38 @@ TIMEOUT_S = 0.25
 _PREFIX = "{aegis}:throttle:"
 _SINCE = _PREFIX + "since"
 
-# KEYS: the marker, then the buckets. ARGV: now, then interval and capacity of each bucket, all in milliseconds.
+# KEYS: the marker, then the buckets. ARGV: now, doubted, then interval and capacity of each bucket, in milliseconds.
 _SPEND = """
 local now = tonumber(ARGV[1])
-redis.call('SET', KEYS[1], ARGV[1], 'NX')
-local since = redis.call('GET', KEYS[1])
-local full = {}
+if ARGV[2] == '1' then redis.call('SET', KEYS[1], ARGV[1]) else redis.call('SET', KEYS[1], ARGV[1], 'NX') end
+local answer, full, refused = {redis.call('GET', KEYS[1])}, {}, false
 for i = 2, #KEYS do
   local empty_at = tonumber(redis.call('GET', KEYS[i]) or now)
   if empty_at < now then empty_at = now end
-  full[i] = empty_at + tonumber(ARGV[2 * i - 2])
-  local wait = full[i] - now - tonumber(ARGV[2 * i - 1])
-  if wait > 0 then return {string.format('%.0f', wait), since} end
+  full[i] = empty_at + tonumber(ARGV[2 * i - 1])
+  local wait = full[i] - now - tonumber(ARGV[2 * i])
+  if wait > 0 then refused = true else wait = 0 end
+  answer[i] = string.format('%.0f', wait)
 end
+if refused then return answer end
 for i = 2, #KEYS do
   redis.call('SET', KEYS[i], string.format('%.0f', full[i]), 'PX', string.format('%.0f', full[i] - now))
 end
-return {'0', since}
+return answer
 """
+# KEYS: the buckets. ARGV: now, forgive, then the interval of each bucket.
 _GIVE_BACK = """
-for i = 1, #KEYS do
-  if redis.call('EXISTS', KEYS[i]) == 1 then redis.call('DECRBY', KEYS[i], ARGV[i]) end
+local now, attempts = tonumber(ARGV[1]), 1
+if ARGV[2] == '1' then
+  local held = tonumber(redis.call('GET', KEYS[1]) or now) - now
+  attempts = math.max(1, math.ceil(held / tonumber(ARGV[3])))
 end
+for i = 1, #KEYS do
+  if redis.call('EXISTS', KEYS[i]) == 1 then
+    redis.call('DECRBY', KEYS[i], string.format('%.0f', attempts * tonumber(ARGV[i + 2])))
+  end
+end
+return attempts
 """
 
 
@@ -52,7 +62,7 @@ def connect(url: str) -> Any:
     limits: dict[str, Any] = {
         "socket_timeout": TIMEOUT_S,
         "socket_connect_timeout": TIMEOUT_S,
-        "retry": Retry(NoBackoff(), 1),
+        "retry": _once_more(),
         "decode_responses": True,
     }
     parts = urlsplit(url)
@@ -66,9 +76,13 @@ def connect(url: str) -> Any:
         return RedisCluster(startup_nodes=[ClusterNode(*host) for host in hosts], **login, **limits)
     service, _, database = parts.path.strip("/").partition("/")
     options = {**dict(parse_qsl(parts.query)), **login, **limits}
-    return Sentinel(hosts, socket_timeout=TIMEOUT_S).master_for(
-        service or "mymaster", db=int(database or 0), **options
-    )
+    sentinel = Sentinel(hosts, **{**limits, "retry": _once_more()})
+    return sentinel.master_for(service or "mymaster", db=int(database or 0), **options)
+
+
+def _once_more() -> Retry:
+    """Try again where a connection had died while idle, but never after a wait: the wait was the answer."""
+    return Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
 
 
 def _host(place: str) -> tuple[str, int]:
@@ -84,15 +98,14 @@ class RedisCounters:
         self._spend = client.register_script(_SPEND)
         self._give_back = client.register_script(_GIVE_BACK)
 
-    def spend(self, keys: Sequence[Key], now_ms: int) -> tuple[int, int]:
-        """Take one from each bucket, or from none.
+    def spend(self, keys: Sequence[Key], now_ms: int, *, doubted: bool) -> Answer:
+        """Take one from each bucket, or from none; `doubted` makes it remember from now on only."""
+        numbers = (number for key in keys for number in (key.interval_ms, key.capacity_ms))
+        names = [_SINCE, *(_PREFIX + key.name for key in keys)]
+        since_ms, *waits_ms = self._spend(keys=names, args=[now_ms, int(doubted), *numbers])
+        return Answer([int(wait) for wait in waits_ms], int(since_ms))
 
-        Return 0 or the milliseconds until there is room, and since when (in milliseconds) Redis remembers.
-        """
-        arguments = [now_ms, *(number for key in keys for number in (key.interval_ms, key.capacity_ms))]
-        wait_ms, since_ms = self._spend(keys=[_SINCE, *(_PREFIX + key.name for key in keys)], args=arguments)
-        return int(wait_ms), int(since_ms)
-
-    def give_back(self, keys: Sequence[Key]) -> None:
-        """Undo one `spend` of each bucket."""
-        self._give_back(keys=[_PREFIX + key.name for key in keys], args=[key.interval_ms for key in keys])
+    def give_back(self, keys: Sequence[Key], now_ms: int, *, forgive: bool) -> int:
+        """Undo one `spend` of each bucket, or as many as the first one holds; return how many."""
+        arguments = [now_ms, int(forgive), *(key.interval_ms for key in keys)]
+        return int(self._give_back(keys=[_PREFIX + key.name for key in keys], args=arguments))

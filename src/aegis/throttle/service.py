@@ -6,16 +6,20 @@ address.
 
 import contextlib
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from aegis import audit, clock, errors, state
 from aegis.audit import Event
 from aegis.settings import Limit
+from aegis.state import State
 from aegis.throttle import store
-from aegis.throttle.counters import Key
+from aegis.throttle.counters import Key, Spent
 from aegis.tokens import Keyring
 from aegis.web import Client
+
+JUDGED_WITHIN_S = 5.0
+"""How long an attempt waits for others that hold the budget."""
 
 
 class Subject(NamedTuple):
@@ -27,45 +31,75 @@ class Subject(NamedTuple):
 
 
 class Attempt:
-    """One attempt that was let through."""
+    """One attempt that was let through. It counts as a failure until told otherwise."""
 
     def __init__(self) -> None:
-        """Count as failed until told otherwise."""
+        """Count as failed."""
         self.is_failure = True
+        self.is_success = False
 
     def succeed(self) -> None:
-        """Give back what was spent."""
+        """Give back what was spent, and forgive the failures that the first subject still holds."""
+        self.is_failure, self.is_success = False, True
+
+    def undo(self) -> None:
+        """Give back what was spent: nothing was learnt, so nothing counts."""
         self.is_failure = False
 
 
 @contextlib.contextmanager
 def attempt(
-    action: str, subjects: list[Subject], client: Client, account_id: str | None = None
+    action: str, subjects: Sequence[Subject], client: Client, account_id: str | None = None
 ) -> Iterator[Attempt]:
     """Let one attempt through, or raise RateLimited with a true Retry-After before anything is computed.
 
-    The attempt stays spent unless `succeed` is called, or the system could not judge it (503).
+    The attempt stays spent unless `succeed` or `undo` is called, or the system could not judge it (503). `subjects`
+    start with the narrowest: a success forgives what that one failed before (NIST 800-63B-4 section 3.2.2), in all.
     """
     application = state.current()
-    counters, now_ms = application.counters, clock.now() * 1000
-    keys = [_key(action, subject, application.keyring) for subject in subjects]
-    wait_ms, spent = counters.spend(keys, now_ms)
-    if wait_ms:
-        audit.record(Event.RATE_LIMITED, client, account_id=account_id, action=action, wait_s=wait_ms // 1000)
-        raise _refusal(action, subjects, wait_ms)
+    counters = application.counters
+    spent = _spend(application, [_key(action, subject, application.keyring) for subject in subjects])
+    if any(spent.waits_ms):
+        refusal = _refusal(action, subjects, spent.waits_ms)
+        audit.record(
+            Event.RATE_LIMITED, client, account_id=account_id, limit=refusal.policy, wait_s=refusal.wait_s
+        )
+        raise refusal
     tried = Attempt()
     try:
         yield tried
     except (errors.Busy, errors.Unavailable):
-        counters.give_back(spent)
+        tried.undo()
         raise
-    except BaseException:
-        counters.keep(spent, now_ms)
-        raise
-    if tried.is_failure:
-        counters.keep(spent, now_ms)
-    else:
-        counters.give_back(spent)
+    finally:
+        try:
+            if tried.is_failure:
+                counters.keep(spent, clock.now() * 1000)
+            else:
+                counters.give_back(spent, clock.now() * 1000, forgive=tried.is_success)
+        finally:
+            counters.in_flight.end(key.name for key in spent.keys)
+
+
+def _spend(application: State, keys: Sequence[Key]) -> Spent:
+    """Spend, or wait for attempts that hold the budget and may give it back, or be refused.
+
+    Who waits takes a place in the queue of the password hashes, so that waiting cannot use up the server's threads.
+    """
+    counters, until = application.counters, clock.monotonic() + JUDGED_WITHIN_S
+    while True:
+        with counters.in_flight.my_turn():
+            spent = counters.spend(keys, clock.now() * 1000)
+            if not any(spent.waits_ms):
+                counters.in_flight.begin(key.name for key in keys)
+                return spent
+            full = [key.name for key, wait_ms in zip(keys, spent.waits_ms, strict=True) if wait_ms]
+            judged_now = counters.in_flight.of(full)
+        if not judged_now:
+            return spent
+        with application.hasher.gate.queue():
+            if not counters.in_flight.wait_for_less(judged_now, until - clock.monotonic()):
+                return spent
 
 
 def _key(action: str, subject: Subject, keyring: Keyring) -> Key:
@@ -74,19 +108,29 @@ def _key(action: str, subject: Subject, keyring: Keyring) -> Key:
     return Key(name, subject.limit.interval_ms, subject.limit.window_s * 1000)
 
 
-def _refusal(action: str, subjects: list[Subject], wait_ms: int) -> errors.RateLimited:
-    wait_s = max(1, -(-wait_ms // 1000))
+class _Refusal(errors.RateLimited):
+    """A refusal that knows which policy refused longest."""
+
+    def __init__(self, policy: str, wait_s: int, policies: str) -> None:
+        self.policy, self.wait_s = policy, wait_s
+        headers = {
+            "Retry-After": str(wait_s),
+            "RateLimit": f'"{policy}";r=0;t={wait_s}',
+            "RateLimit-Policy": policies,
+        }
+        sentence = f"Too many attempts. Please wait {in_words(wait_s)}, then try again."
+        super().__init__(sentence, headers=headers)
+
+
+def _refusal(action: str, subjects: Sequence[Subject], waits_ms: Sequence[int]) -> _Refusal:
+    """Return the refusal with the longest wait: only after that one the next attempt is judged."""
+    longest = max(waits_ms)
+    names = [f"{action}-{subject.kind}" for subject in subjects]
     policies = ", ".join(
-        f'"{action}-{one.kind}";q={one.limit.attempts};w={one.limit.window_s}' for one in subjects
+        f'"{name}";q={subject.limit.attempts};w={subject.limit.window_s}'
+        for name, subject in zip(names, subjects, strict=True)
     )
-    headers = {
-        "Retry-After": str(wait_s),
-        "RateLimit": f'"{action}";r=0;t={wait_s}',
-        "RateLimit-Policy": policies,
-    }
-    return errors.RateLimited(
-        f"Too many attempts. Please wait {in_words(wait_s)}, then try again.", headers=headers
-    )
+    return _Refusal(names[waits_ms.index(longest)], max(1, -(-longest // 1000)), policies)
 
 
 def in_words(seconds: int) -> str:

@@ -103,7 +103,8 @@ def _create_limits() -> None:
         _unique("devices", "id"),
         _reference("devices", "account_id", "accounts"),
     )
-    create_index("devices", ["last_seen_at"])
+    for column in ("token_hash", "last_seen_at"):
+        create_index("devices", [column])
     create_table(
         "counters",
         sa.Column("name", _text(32), nullable=False),
