@@ -82,7 +82,7 @@ class Settings:
     )
     database_url: str = _setting(
         "DATABASE_URL",
-        parse.string,
+        parse.database_address,
         "sqlite:///instance/aegis.sqlite",
         "Where accounts, sessions and courses live: postgresql://, mysql://, mariadb:// or sqlite:///.",
         secret=True,

@@ -8,8 +8,7 @@ from aegis.settings.declared import DAY_S, DEVELOPMENT_KEY, Settings
 KEY_BYTES = 32
 GUESSES_A_DAY = 100
 _EXAMPLES = re.compile(
-    r"change[-_ ]?(me|this|it)|example|placeholder|insecure|your[-_ ]?secret|dev(elopment)?[-_ ](secret|key)|replace[-_ ]?me"
-    r"|super[-_ ]?secret|secret[-_ ]?key[-_ ]?here|django-insecure",
+    r"change[-_ ]?(me|this|it)|example|placeholder|insecure|dev(elopment)?[-_ ]key|replace[-_ ]?me|secret|passwor[dt]|qwerty",
     re.IGNORECASE,
 )
 _DATABASES = {"postgresql", "postgres", "mysql", "mariadb"}
@@ -40,8 +39,8 @@ def weakness(key: str) -> str | None:
         return f"is shorter than {KEY_BYTES} bytes"
     if key == DEVELOPMENT_KEY or _EXAMPLES.search(key):
         return "is a known development or example value"
-    if len(set(key)) < 8:  # noqa: PLR2004 - 32 random characters of 16 have fewer than 8 kinds once in 10^9
-        return "repeats a few characters and can be guessed"
+    if re.fullmatch(r"(.{1,16})\1+", key, re.DOTALL) or len(set(key)) < 8:  # noqa: PLR2004 - 32 random characters of 16 have fewer than 8 kinds once in 10^9
+        return "repeats itself and can be guessed"
     return None
 
 

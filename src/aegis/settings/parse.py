@@ -88,14 +88,26 @@ def origin(text: str) -> str:
         port = parts.port
     except ValueError:
         raise ValueError(message) from None
-    named = re.fullmatch(r"[A-Za-z0-9.-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", parts.hostname or "")
+    name = parts.hostname or ""
+    named = re.fullmatch(r"[A-Za-z0-9.-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", name)
     if parts.scheme not in {"http", "https"} or not named or parts.username is not None:
         raise ValueError(message)
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError(message)
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = f"[{name}]" if ":" in name else name
     suffix = "" if port in {None, {"http": 80, "https": 443}[parts.scheme]} else f":{port}"
     return f"{parts.scheme}://{host}{suffix}"
+
+
+def database_address(text: str) -> str:
+    """Read the address of a database as far as its shape; empty means none."""
+    scheme, mark, rest = text.partition("://")
+    place = re.split("[/?]", rest.rpartition("@")[2], maxsplit=1)[0]
+    if text and (not scheme or not mark):
+        raise ValueError("must be an address such as postgresql://user:password@host/name")
+    if not re.fullmatch(r"(\[[^\]]*\]|[^:]*)(:[0-9]+)?", place):
+        raise ValueError("has a port that is no number; write @ : / in a password as %40 %3A %2F")
+    return text
 
 
 def redis_address(text: str) -> str:
@@ -113,7 +125,7 @@ def masked(value: object) -> str:
     if "://" not in text:
         return "********"
     return re.sub(
-        r"(://[^:/@]*):[^@]*@",
+        r"(://[^:/@]*):.*@",
         r"\1:********@",
         re.sub(r"(?i)(password|sslpassword)=[^&]*", r"\1=********", text),
     )
