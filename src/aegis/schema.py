@@ -51,6 +51,9 @@ accounts = sa.Table(
     sa.Column("bio", text(1000), nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("password_changed_at", sa.BigInteger, nullable=False),
+    sa.Column("email_verified_at", sa.BigInteger),
+    sa.Column("frozen_until", sa.BigInteger),
+    sa.Column("mutes_notices", sa.Boolean),
 )
 
 sessions = sa.Table(
@@ -103,4 +106,43 @@ audit = sa.Table(
     sa.Column("request_id", text(32), nullable=False),
     sa.Column("data", prose(), nullable=False),
     sa.Column("mac", text(64), nullable=False),
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("id", text(22), primary_key=True),
+    sa.Column("template", text(40), nullable=False),
+    sa.Column("sealed", prose(), nullable=False),
+    sa.Column("state", text(10), nullable=False),
+    sa.Column("attempts", sa.SmallInteger, nullable=False),
+    sa.Column("next_try_at", sa.BigInteger, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("fault", text(200), nullable=False),
+    sa.Index("ix_outbox_state_next_try_at", "state", "next_try_at"),
+)
+
+proofs = sa.Table(
+    "proofs",
+    metadata,
+    sa.Column("id", text(22), primary_key=True),
+    sa.Column("purpose", text(10), nullable=False),
+    sa.Column("account_id", text(22), sa.ForeignKey("accounts.id", ondelete="CASCADE"), index=True),
+    sa.Column("address", text(320), nullable=False),
+    sa.Column("token_hash", digest(), unique=True),
+    sa.Column("code_hash", text(64)),
+    sa.Column("browser_hash", digest()),
+    sa.Column("attempts_left", sa.SmallInteger, nullable=False),
+    sa.Column("place", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
+    sa.Column("data", prose(), nullable=False),
+    sa.Index("ix_proofs_address_purpose", "address", "purpose"),
+)
+
+facts = sa.Table(
+    "facts",
+    metadata,
+    sa.Column("name", text(40), primary_key=True),
+    sa.Column("value", text(200), nullable=False),
 )
