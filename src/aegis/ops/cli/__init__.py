@@ -1,5 +1,5 @@
 """The command line `aegis`. What is imported before a command is chosen is click alone, so that help is quick."""
 
-from aegis.ops.cli.group import group
+from aegis.ops.cli.commands import group
 
 __all__ = ["group"]

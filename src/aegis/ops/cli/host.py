@@ -50,9 +50,13 @@ class Host:
         quiet_logs()
         with app.app_context():
             application = app.extensions["aegis"]
-            if not application.is_current(application.database):
-                raise Failed(f"The database lacks steps of this release: {MIGRATE}.")
-            yield app
+            is_current = application.is_current(application.database)
+            try:
+                if not is_current:
+                    raise Failed(f"The database lacks steps of this release: {MIGRATE}.")
+                yield app
+            finally:
+                application.database.engine.dispose()
 
 
 def quiet_logs() -> None:
