@@ -112,9 +112,9 @@ def _has_tables(database: Database) -> bool:
 def _counters(values: settings.Settings) -> Counters:
     if not values.redis_url:
         return Counters(None)
-    from aegis.throttle.redis_counters import RedisCounters, connect  # noqa: PLC0415 - 100 ms that only Redis users pay
+    from aegis.throttle.redis_counters import RedisCounters  # noqa: PLC0415 - 100 ms that only Redis users pay
 
-    return Counters(RedisCounters(connect(values.redis_url)))
+    return Counters(RedisCounters(values.redis_url))
 
 
 def _hasher(values: settings.Settings) -> Hasher:

@@ -4,6 +4,7 @@ The keys share a hash tag, so that the script also runs on Redis Cluster. Redis 
 remembers, so that the caller can ask SQL as well while that is too short.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -58,7 +59,7 @@ return attempts
 
 
 def connect(url: str) -> Any:
-    """Return a client for redis://, rediss://, redis+sentinel:// or redis+cluster://; it connects at first use."""
+    """Return a client for redis://, rediss://, redis+sentinel:// or redis+cluster://; all but a cluster's connect at first use."""
     limits: dict[str, Any] = {
         "socket_timeout": TIMEOUT_S,
         "socket_connect_timeout": TIMEOUT_S,
@@ -93,19 +94,25 @@ def _host(place: str) -> tuple[str, int]:
 class RedisCounters:
     """The buckets in one Redis."""
 
-    def __init__(self, client: Any) -> None:
-        """Take a client that answers with text."""
-        self._spend = client.register_script(_SPEND)
-        self._give_back = client.register_script(_GIVE_BACK)
+    def __init__(self, url: str) -> None:
+        """Take the address; a cluster's client connects when it is made, so that is left to the first attempt."""
+        self._url = url
+
+    @functools.cached_property
+    def _scripts(self) -> tuple[Any, Any]:
+        client = connect(self._url)
+        return client.register_script(_SPEND), client.register_script(_GIVE_BACK)
 
     def spend(self, keys: Sequence[Key], now_ms: int, *, doubted: bool) -> Answer:
         """Take one from each bucket, or from none; `doubted` makes it remember from now on only."""
         numbers = (number for key in keys for number in (key.interval_ms, key.capacity_ms))
         names = [_SINCE, *(_PREFIX + key.name for key in keys)]
-        since_ms, *waits_ms = self._spend(keys=names, args=[now_ms, int(doubted), *numbers])
+        spend, _ = self._scripts
+        since_ms, *waits_ms = spend(keys=names, args=[now_ms, int(doubted), *numbers])
         return Answer([int(wait) for wait in waits_ms], int(since_ms))
 
     def give_back(self, keys: Sequence[Key], now_ms: int, *, forgive: bool) -> int:
         """Undo one `spend` of each bucket, or as many as the first one holds; return how many."""
         arguments = [now_ms, int(forgive), *(key.interval_ms for key in keys)]
-        return int(self._give_back(keys=[_PREFIX + key.name for key in keys], args=arguments))
+        _, give_back = self._scripts
+        return int(give_back(keys=[_PREFIX + key.name for key in keys], args=arguments))
