@@ -1,0 +1,77 @@
+"""Readiness answers in time, whatever the database does, and many askers cost one look."""
+
+import threading
+import time
+
+import pytest
+
+from aegis.ops import readiness
+from tests.services.process import free_port
+
+READY = {"database": "ok", "migrations": "ok"}
+AWAY = {"database": "unreachable", "migrations": "unknown"}
+
+
+@pytest.fixture
+def hanging(new_app):
+    """Give an application whose look at the schema waits, the looks so far, and what lets them go on."""
+    app = new_app()
+    looks, go_on = [], threading.Event()
+
+    def wait(_database):
+        looks.append(1)
+        go_on.wait(30)
+        return True
+
+    app.extensions["aegis"].is_current = wait
+    yield app, looks, go_on
+    go_on.set()
+
+
+def ask(app, into):
+    with app.app_context():
+        into.append(readiness.checks())
+
+
+def test_ready_and_pending_are_told_apart(new_app):
+    app, answers = new_app(), []
+    ask(app, answers)
+    app.extensions["aegis"].is_current = lambda _: False
+    ask(app, answers)
+
+    assert answers == [READY, {"database": "ok", "migrations": "pending"}]
+
+
+def test_a_database_that_hangs_holds_nobody_and_is_asked_once(hanging):
+    app, looks, go_on = hanging
+    answers = []
+    begun = time.monotonic()
+    crowd = [threading.Thread(target=ask, args=(app, answers)) for _ in range(8)]
+    for one in crowd:
+        one.start()
+    for one in crowd:
+        one.join()
+
+    assert time.monotonic() - begun < 4
+    assert answers == [AWAY] * 8
+    assert len(looks) == 1
+
+    go_on.set()
+    ask(app, answers)
+    assert answers[-1] == READY
+
+
+def test_nobody_listening_is_unreachable(new_app):
+    answers = []
+    ask(new_app(DATABASE_URL=f"postgresql://nobody@127.0.0.1:{free_port()}/none"), answers)
+
+    assert answers == [AWAY]
+
+
+def test_a_fault_of_our_own_is_logged_and_not_ready(new_app, caplog):
+    app, answers = new_app(), []
+    app.extensions["aegis"].is_current = lambda _: 1 / 0
+    ask(app, answers)
+
+    assert answers == [AWAY]
+    assert "readiness_failed" in caplog.messages
