@@ -42,14 +42,10 @@ def run(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
 def test_an_id_that_the_catalogue_lacks_fails_the_run(run, workers):
-    code = '@pytest.mark.control("{}")\ndef test_it(): pass\n'
+    status, output = run('@pytest.mark.control("ASVS-5.0-99.9.9")\ndef test_it(): pass\n', *workers)
 
-    status, output = run(code.format("ASVS-5.0-99.9.9"), *workers)
     assert status in {1, 2}, output
     assert "no control 'ASVS-5.0-99.9.9'" in output
-
-    status, output = run(code.format("ASVS-5.0-7.4.1"), *workers)
-    assert status == 0, output
 
 
 CONTROLS = """
@@ -65,10 +61,9 @@ def test_is_not_run(): pytest.skip("not here")
 """
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
-def test_the_report_tells_met_failed_and_untested(run, tmp_path, workers):
+def test_the_report_tells_met_failed_and_untested(run, tmp_path):
     file = tmp_path / "report.json"
-    status, output = run(CONTROLS, f"--controls-report={file}", *workers)
+    status, output = run(CONTROLS, f"--controls-report={file}", "-n", "2")
     assert status == 1, output
     rows = {row["id"]: row for row in json.loads(file.read_text())["controls"]}
 
@@ -85,19 +80,17 @@ def test_the_report_tells_met_failed_and_untested(run, tmp_path, workers):
     assert len(rows) == 308
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
+def test_warnings_and_other_machines_fail_a_test(run):
+    faults = (
         "warnings.warn('old')",
         "socket.create_connection(('192.0.2.1', 80), timeout=1)",
         "socket.getaddrinfo('example.org', 80)",
-    ],
-)
-def test_warnings_and_other_machines_fail_a_test(run, code):
-    status, output = run(f"def test_it():\n    {code}\n\ndef test_that(): pass\n")
+    )
+    tests = [f"def test_{number}():\n    {fault}\n" for number, fault in enumerate(faults)]
+    status, output = run("\n".join([*tests, "def test_that(): pass\n"]))
 
     assert status == 1, output
-    assert "1 failed, 1 passed" in output
+    assert "3 failed, 1 passed" in output
 
 
 def test_servers_given_in_the_environment_are_used_and_left_clean(run, monkeypatch):
@@ -112,9 +105,6 @@ def test_servers_given_in_the_environment_are_used_and_left_clean(run, monkeypat
 
     with Valkey() as valkey, Redis.from_url(valkey.url) as client:
         monkeypatch.setenv("AEGIS_TEST_REDIS_URL", valkey.url)
-        status, output = run(code.format("redis_url", valkey.port))
-        assert status == 0, output
-
         client.set("somebody's", "data")
         status, output = run(code.format("redis_url", valkey.port))
         assert status == 1, output
