@@ -1,6 +1,7 @@
 """Who is asking: the address as far as it can be believed, the browser's word about itself."""
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +10,9 @@ import flask
 from aegis.settings.parse import Network
 
 JSON_ROUTES = ("/api/", "/auth/", "/csrf-token", "/openapi.json", "/health", "/metrics")
+
+
+_WITH_PORT = re.compile(r"(?:\[(?P<six>[^]]+)\]|(?P<four>[0-9.]+))(?::[0-9]{1,5})?")
 
 
 class Client(NamedTuple):
@@ -32,11 +36,15 @@ def client() -> Client:
 
 
 def wants_page() -> bool:
-    """Tell whether a person's browser waits for a page, rather than a program for JSON."""
+    """Tell whether a person's browser waits for a page, rather than a program for JSON.
+
+    Browsers name text/html; curl and the usual clients of JSON say that anything will do.
+    """
     if flask.request.path.startswith(JSON_ROUTES):
         return False
     accepted = flask.request.accept_mimetypes
-    return accepted["text/html"] >= accepted["application/json"] and accepted["text/html"] > 0
+    is_named = any(kind.lower() == "text/html" for kind, _ in accepted)
+    return is_named and accepted["text/html"] >= max(accepted["application/json"], 0.001)
 
 
 def believe_proxies(environ: dict[str, Any], trusted: Sequence[Network]) -> None:
@@ -62,9 +70,11 @@ def believe_proxies(environ: dict[str, Any], trusted: Sequence[Network]) -> None
 
 
 def normal_address(text: str) -> str:
-    """Return one spelling for each address, an IPv4-mapped one as IPv4; nothing for what is no address."""
+    """Return one spelling for each address, an IPv4-mapped one as IPv4 and without a port; nothing for what is none."""
+    found = _WITH_PORT.fullmatch(text.strip())
+    host = (found["six"] or found["four"]) if found else text.strip()
     try:
-        address = ipaddress.ip_address(text.strip().strip("[]").partition("%")[0])
+        address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return ""
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 from aegis import errors
 from aegis.settings import Configured
 from aegis.web import faults
-from aegis.web.client import believe_proxies
+from aegis.web.client import JSON_ROUTES, believe_proxies
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
@@ -61,7 +61,7 @@ class Edge:
         self._public_url = settings.public_url
         hsts = [("Strict-Transport-Security", f"max-age={settings.hsts_s}; includeSubDomains")]
         self._headers = _ALWAYS + (hsts if settings.is_production and settings.hsts_s else [])
-        self._names = {name.lower() for name, _ in self._headers} & _OVERRIDABLE
+        self._names = {name.lower() for name, _ in self._headers}
         self._on_first_request = on_first_request
         self._started_in = 0
 
@@ -78,7 +78,7 @@ class Edge:
             believe_proxies(environ, self._trusted)
         if self._host is not None and _host(environ) != self._host:
             return self._refuse(environ, start_response, errors.Misdirected())
-        if self._is_https and environ.get("aegis.forwarded_scheme") == "http":
+        if self._is_https and environ.get("aegis.forwarded_scheme") == "http" and path != "/health/ready":
             return self._to_https(environ, start_response)
         fast = self._fast_paths.get(path)
         if fast is not None:
@@ -97,7 +97,9 @@ class Edge:
         """Add what every answer carries; a view may be stricter with the few headers that depend on content."""
         present = set() if _is_plain(headers) else {name.lower() for name, _ in headers}
         if present & self._names:
-            headers += [pair for pair in self._headers if pair[0].lower() not in present]
+            headers[:] = [pair for pair in headers if pair[0].lower() not in self._names - _OVERRIDABLE]
+            chosen = present & _OVERRIDABLE
+            headers += [pair for pair in self._headers if pair[0].lower() not in chosen]
         else:
             headers += self._headers
         if self._asked(environ) or "set-cookie" in present:
@@ -122,8 +124,12 @@ class Edge:
         return self._plain(environ, start_response, status, [("Cache-Control", "no-store")], content)
 
     def _to_https(self, environ: Environ, start_response: "StartResponse") -> Iterable[bytes]:
-        """Send a reader of plain HTTP to HTTPS; a write was already sent in clear, so it is refused instead."""
-        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
+        """Send the reader of a page to HTTPS.
+
+        A write, or a program that would follow silently for ever, has already told its secrets in clear: it is refused
+        (ASVS 4.1.2).
+        """
+        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or environ["PATH_INFO"].startswith(JSON_ROUTES):
             return self._refuse(environ, start_response, errors.Forbidden("Use HTTPS."))
         query = f"?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else ""
         raw_path = _quoted(environ["PATH_INFO"])

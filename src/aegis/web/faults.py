@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -97,7 +98,7 @@ class _Other(errors.AegisError):
     def __init__(self, status: int) -> None:
         self.status = status
         phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Error"
-        self.code = phrase.lower().replace(" ", "_").replace("-", "_")
+        self.code = re.sub("[^a-z]+", "_", phrase.lower()).strip("_")
         super().__init__(f"{phrase}.")
 
 
