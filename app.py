@@ -10,8 +10,9 @@ if __name__ == "__main__":
 from academy import create_app
 from config import by_environment
 
-with entry.starting():
-    app = create_app(by_environment.get(os.environ.get("FLASK_ENV", "development")))
+config = by_environment.get(os.environ.get("FLASK_ENV", "development"))
+with entry.starting(config):
+    app = create_app(config)
 
 if __name__ == "__main__":
     app.run(host="localhost", port=int(os.environ.get("PORT", "5000")))

@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 SECRET_KEY = "pQ2-7wXbC1EfGh5jKlMnOp9rStUvWxYz0123456789a"
 WAIT_S = 30
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Made once: httpx would load all certificates of this machine for each client."""
 
 
 def bare(environ: Mapping[str, str]) -> dict[str, str]:
@@ -124,7 +126,7 @@ class Caller:
         self.server = server
         self.headers = headers
         self.cookies: dict[str, str] = {}
-        self.trust = ssl.create_default_context(cafile=server.tls[0]) if server.tls else False
+        self.trust = ssl.create_default_context(cafile=server.tls[0]) if server.tls else NO_TLS
 
     def ask(
         self, method: str, path: str, *, data: object = None, timeout: float = WAIT_S, **headers: str

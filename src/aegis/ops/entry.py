@@ -68,8 +68,10 @@ def _refuse(environment: str) -> NoReturn:
 
 
 @contextlib.contextmanager
-def starting() -> Iterator[None]:
+def starting(config: object | None = None) -> Iterator[None]:
     """Make the application in this block: misconfiguration ends the process with every problem and its fix.
+
+    The settings are judged first, under a configuration object and the environment, so that bad ones cost no time.
 
     The status is 78 (EX_CONFIG). A gunicorn worker that ends with it would be started again for ever, so there it
     is gunicorn's own status for "do not try again"; `gunicorn.conf.py` judges earlier and keeps the 78.
@@ -79,6 +81,7 @@ def starting() -> Iterator[None]:
         # Until granian set its own, the handler is a copy of the parent's, which lets SIGTERM pass unheard.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
+        load(os.environ, _values(config))
         yield
     except ConfigurationError as error:
         say(str(error))
@@ -98,12 +101,15 @@ def warn_of_development() -> None:
 
 def judged(config: object | None = None) -> Configured:
     """Return the settings under a configuration object and the environment, or end the process with status 78."""
-    overrides = {name: getattr(config, name) for name in dir(config) if name.isupper()}
     try:
-        return load(os.environ, overrides)
+        return load(os.environ, _values(config))
     except ConfigurationError as error:
         say(str(error))
         raise SystemExit(error.EXIT_STATUS) from None
+
+
+def _values(config: object | None) -> dict[str, Any]:
+    return {name: getattr(config, name) for name in dir(config) if name.isupper()}
 
 
 def say(text: str) -> None:
