@@ -200,7 +200,7 @@ class _Forms(HTMLParser):
 def forms(answer: TestResponse) -> list[Form]:
     """Return the forms of a page."""
     parser = _Forms()
-    parser.feed(answer.text)
+    parser.feed(answer.text.replace("\r\n", "\n"))
     return parser.found
 
 

@@ -79,7 +79,7 @@ def send(error: errors.AegisError) -> ResponseReturnValue:
             "form": typed,
             "errors": {},
             "error": error.sentence,
-            "next": typed.get("next", ""),
+            "next": local_path(typed.get("next")),
             "resume": typed.get("resume"),
             "password_min_length": state.current().settings.password_minimum,
         }
