@@ -277,7 +277,7 @@ def outages(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 @pytest.mark.parametrize("how", ["kill", "pause"])
 @pytest.mark.usefixtures("clock")
-def test_a_redis_that_dies_or_hangs_changes_no_limit(
+def test_a_redis_that_dies_or_hangs_changes_no_limit(  # noqa: PLR0917 - all that takes part
     how: str,
     new_app: NewApp,
     sqlite_url: str,
