@@ -133,7 +133,7 @@ def transaction() -> Iterator[None]:
             yield
         except BaseException:
             joined.reset(reset)
-            with contextlib.suppress(exc.DBAPIError):
+            with contextlib.suppress(exc.SQLAlchemyError):  # a dead connection has nothing to roll back
                 connection.exec_driver_sql("ROLLBACK")
             raise
         joined.reset(reset)
