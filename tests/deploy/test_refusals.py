@@ -113,7 +113,7 @@ def test_a_contradiction_between_config_and_environment_is_refused(good):
 @pytest.mark.parametrize(
     ("words", "status"),
     [
-        (("gunicorn", "-c", "{other}", "-w", "2", "app:app"), 3),
+        (("gunicorn", "-c", "{other}", "-w", "1", "app:app"), 3),
         (("granian", "--interface", "wsgi", "--port", "0", "app:app"), 1),
         (("granian", "--interface", "wsgi", "--respawn-failed-workers", "--port", "0", "app:app"), 1),
     ],

@@ -25,6 +25,8 @@ def main(death_signal: int, parent: int, uid: int, gid: int, program: list[str])
     if os.getppid() != parent:
         sys.exit(f"the process {parent} that asked for {program[0]} is gone")
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    # A test run started in the background ignores Ctrl-C, and what it starts would inherit that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execv(program[0], program)
 
 
