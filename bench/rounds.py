@@ -53,10 +53,13 @@ def measure(
             _burst(target, workers[target.site], WARM_UP_S)
         for number in range(1, rounds + 1):
             say(f"round {number} of {rounds}")
-            costs = {target: _burst(target, workers[target.site], seconds) for target in targets}
-            for target, (cpu_us, done) in costs.items():
-                ratio = cpu_us / costs[BARE][0]
-                samples[target].append(Sample(cpu_us, ratio, done.requests / done.duration_s, done.median_ms))
+            for target in targets:
+                unit, burst = _burst(BARE, workers[BARE.site], seconds)
+                cpu_us = unit
+                if target is not BARE:
+                    cpu_us, burst = _burst(target, workers[target.site], seconds)
+                sample = Sample(cpu_us, cpu_us / unit, burst.requests / burst.duration_s, burst.median_ms)
+                samples[target].append(sample)
     return [Figures(target, taken) for target, taken in samples.items()]
 
 
