@@ -3,12 +3,14 @@
 The connections are always in autocommit, so that a read is one round trip: no BEGIN, ROLLBACK or ping beside it.
 """
 
+import contextlib
 import os
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import sqlalchemy as sa
@@ -16,6 +18,17 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy import pool
 
 from aegis import clock
+
+KEPT_S = 60.0
+"""How long a lent connection may stay at hand before the pool sees it again and judges its age."""
+
+
+class Lent(NamedTuple):
+    """A connection for one read, with the cursor to read by, and until when it may be kept at hand."""
+
+    connection: sa.PoolProxiedConnection
+    cursor: Any
+    until: float
 
 
 class Database:
@@ -34,6 +47,8 @@ class Database:
         self._unready: sa.Engine | None = None
         self._lock = threading.RLock()
         self.generation = 0
+        self._at_hand: deque[Lent] = deque()
+        self._keep = 0
         _databases.add(self)
 
     @property
@@ -62,12 +77,14 @@ class Database:
         is_memory = name == "sqlite" and self.url.database in {None, "", ":memory:"}
         if name == "sqlite" and self.url.database and not is_memory:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        size = 1 if is_memory else self._pool_size
+        self._keep = size // 4
         engine = sa.create_engine(
             self.url,
             isolation_level="AUTOCOMMIT",
             skip_autocommit_rollback=True,
             poolclass=pool.QueuePool,
-            pool_size=1 if is_memory else self._pool_size,
+            pool_size=size,
             max_overflow=0,
             pool_timeout=self._timeout_s,
             pool_reset_on_return=None,
@@ -77,9 +94,36 @@ class Database:
             hide_parameters=True,
         )
         sa.event.listen(engine, "connect", _CONNECTED[name])
+        sa.event.listen(engine, "engine_disposed", self._let_go)
         if name == "postgresql":
             sa.event.listen(engine, "do_connect", _bounded(self._timeout_s))
         return engine
+
+    def lend(self) -> Lent:
+        """Lend a connection for one read, without the pool's book-keeping where one is at hand: it costs more than the read."""
+        try:
+            lent = self._at_hand.pop()
+        except IndexError:
+            pass
+        else:
+            if clock.monotonic() < lent.until:
+                return lent
+            lent.connection.close()
+        connection = self.engine.raw_connection()
+        return Lent(connection, connection.cursor(), clock.monotonic() + KEPT_S)
+
+    def take_back(self, lent: Lent) -> None:
+        """Keep a lent connection at hand, or return it to the pool, of which three quarters stay for all other work."""
+        if len(self._at_hand) < self._keep:
+            self._at_hand.append(lent)
+        else:
+            lent.connection.close()
+
+    def _let_go(self, _engine: sa.Engine) -> None:
+        """Close what is at hand whenever the pool is closed."""
+        with contextlib.suppress(IndexError):
+            while True:
+                self._at_hand.pop().connection.invalidate()
 
     def unhurried(self) -> sa.Engine:
         """Return a separate engine without limits of time, for migrations and other long work; dispose of it."""
@@ -95,6 +139,8 @@ class Database:
     def forget(self) -> None:
         """Drop the parent's pool in a forked child without closing the parent's sockets."""
         self._lock = threading.RLock()
+        _inherited.append(self._at_hand)
+        self._at_hand = deque()
         if self._engine is not None:
             self._engine.dispose(close=False)
             self._engine = None
@@ -111,6 +157,8 @@ class Database:
 
 
 _databases: "weakref.WeakSet[Database]" = weakref.WeakSet()
+_inherited: list[deque[Lent]] = []
+"""What a parent had at hand. It is held for ever, because dropping it would use the parent's pool and its lock."""
 
 
 def _after_fork() -> None:

@@ -1,6 +1,6 @@
 """The read that runs on each request, without what an ORM or a result object costs.
 
-It is compiled once a dialect and runs on a cursor that stays with its pooled connection.
+It is compiled once a dialect and runs on a connection that the database keeps at hand.
 """
 
 from typing import Any
@@ -10,8 +10,6 @@ import sqlalchemy as sa
 from aegis import clock
 from aegis.db.engine import Database
 from aegis.db.statements import STALE_WITHIN_S, joined, translated
-
-_CURSOR = "aegis.cursor"
 
 
 class HotStatement:
@@ -28,30 +26,16 @@ class HotStatement:
 
     def one(self, database: Database, value: Any) -> tuple[Any, ...] | None:
         """Return the row for the parameter's value, or None. Raises Unavailable."""
-        with translated():
-            engine = database.engine
-            words = self._words.get(engine.dialect.name) or self._compile(engine.dialect)
-            transaction, since = joined.get(), clock.monotonic()
+        try:
+            dialect = database.engine.dialect
+            words = self._words.get(dialect.name) or self._compile(dialect)
+            transaction = joined.get()
             if transaction is not None:
-                return _fetch(transaction.connection, words, value)
-            connection = engine.raw_connection()
-            try:
-                return _fetch(connection, words, value)
-            except Exception as error:
-                if (
-                    not _is_lost(engine.dialect, connection, error)
-                    or clock.monotonic() - since > STALE_WITHIN_S
-                ):
-                    raise
-                connection.invalidate(error)
-            finally:
-                connection.close()
-            database.renew()
-            connection = database.engine.raw_connection()
-            try:
-                return _fetch(connection, words, value)
-            finally:
-                connection.close()
+                return _fetch(transaction.connection.cursor(), words, value)
+            return _read(database, words, value)
+        except Exception:
+            with translated():
+                raise
 
     def _compile(self, dialect: sa.Dialect) -> str:
         mark = "?" if dialect.paramstyle == "qmark" else "%s"
@@ -63,10 +47,29 @@ class HotStatement:
         return words
 
 
-def _fetch(connection: sa.PoolProxiedConnection, words: str, value: Any) -> tuple[Any, ...] | None:
-    cursor = connection.info.get(_CURSOR)
-    if cursor is None:
-        cursor = connection.info[_CURSOR] = connection.cursor()
+def _read(database: Database, words: str, value: Any) -> tuple[Any, ...] | None:
+    """Ask on a lent connection; one that died while it was idle is replaced once."""
+    since = clock.monotonic()
+    for is_last in (False, True):
+        lent = database.lend()
+        try:
+            found = _fetch(lent.cursor, words, value)
+        except Exception as error:
+            is_lost = _is_lost(database.engine.dialect, lent.connection, error)
+            if is_lost:
+                lent.connection.invalidate(error)
+            else:
+                lent.connection.close()
+            if is_last or not is_lost or clock.monotonic() - since > STALE_WITHIN_S:
+                raise
+            database.renew()
+        else:
+            database.take_back(lent)
+            return found
+    raise AssertionError("unreachable")
+
+
+def _fetch(cursor: Any, words: str, value: Any) -> tuple[Any, ...] | None:
     cursor.execute(words, (value,))
     found = cursor.fetchall()
     return found[0] if found else None
