@@ -1,9 +1,11 @@
 """The record: who did what, in words of the OWASP Logging Vocabulary, as log lines and as rows that show tampering.
 
-`events.py` lists what is recorded, `service.py` records and reads, `chain.py` makes and verifies the hash chain.
+`events.py` lists what is recorded, `service.py` records and reads, `chain.py` makes and verifies the hash chain,
+`formats.py` writes events for other programs, `sentences.py` for people.
 """
 
+from aegis.audit.chain import Heads, heads_in
 from aegis.audit.events import Event
-from aegis.audit.service import Audit, record, search, verify, walk
+from aegis.audit.service import Audit, Seen, record, search, verify, walk
 
-__all__ = ["Audit", "Event", "record", "search", "verify", "walk"]
+__all__ = ["Audit", "Event", "Heads", "Seen", "heads_in", "record", "search", "verify", "walk"]

@@ -4,7 +4,7 @@ import enum
 
 
 class Event(enum.StrEnum):
-    """One kind of event; the comment of the vocabulary says when it happens."""
+    """One kind of event; docs/audit.md says when each happens and what it tells."""
 
     LOGIN_SUCCESS = "authn_login_success"
     LOGIN_FAILURE = "authn_login_fail"
@@ -19,14 +19,18 @@ class Event(enum.StrEnum):
     INPUT_REJECTED = "input_validation_fail"
     FORBIDDEN = "authz_fail"
     ROLE_CHANGED = "privilege_permissions_changed"
+    RECORD_READ = "authz_admin"
     SESSION_ENDED = "session_terminated"
     SESSIONS_REVOKED = "session_revoked"
+    SESSION_EXPIRED = "session_expired"
     SESSION_LATE_USE = "session_use_after_expire"
     ACCOUNT_CREATED = "user_created"
     ACCOUNT_UPDATED = "user_updated"
     ACCOUNT_DEACTIVATED = "user_archived"
     ACCOUNT_DELETED = "user_deleted"
+    ACCOUNTS_IMPORTED = "user_imported"
+    ACCOUNTS_EXPORTED = "user_exported"
     DEVICE_FORGOTTEN = "user_device_forgotten"
-    SETTINGS_LOADED = "sys_startup"
+    STARTED = "sys_startup"
     HEAD = "sys_audit_head"
     CHAIN_OPENED = "sys_audit_chain_opened"

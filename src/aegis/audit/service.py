@@ -8,10 +8,11 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Iterator, Mapping
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from aegis import clock, db, state, tokens
+from aegis import clock, db, errors, state, tally, tokens
 from aegis.audit import chain, store
 from aegis.audit.events import Event
 from aegis.tokens import Keyring
@@ -22,12 +23,20 @@ logger = logging.getLogger("aegis.audit")
 REFUSALS_A_MINUTE = 120
 """Rows that refused requests may cause in one process: a flood fills the log, not the database."""
 
-_HEADS = 50
+CHAIN_S = 86_400
+CHAIN_ROWS = 10_000
+"""A chain ends after a day or this many rows; the next one names its end, so that no tail stays unnamed for long."""
+
+WAIT_S = 5.0
+"""How long one thread waits for another one's row: a database that hangs must not hold them one after the other."""
+
+_HEADS = 100
+_NOBODY = Client("", "", "")
 _REFUSALS = frozenset({Event.CSRF_REFUSED, Event.INPUT_REJECTED, Event.FORBIDDEN, Event.RATE_LIMITED})
 
 
 class Audit:
-    """The writer of one application; each process continues a chain of its own."""
+    """The writer of one application; each process writes chains of its own."""
 
     def __init__(self, keyring: Keyring) -> None:
         """Take the keys of the MACs."""
@@ -35,13 +44,15 @@ class Audit:
         self._lock = threading.Lock()
         self._process = 0
         self._chain = ""
+        self._opened_at = 0
         self._number = 0
         self._mac = chain.FIRST
         self._minute = 0
         self._refusals = 0
-        os.register_at_fork(after_in_child=self._forget)
+        _writers.add(self)
 
-    def _forget(self) -> None:
+    def renew(self) -> None:
+        """Start afresh in a child: the thread that may have held the lock does not exist there."""
         self._lock = threading.Lock()
 
     def record(
@@ -53,30 +64,64 @@ class Audit:
         actor_id: str | None = None,
         **data: str | int | None,
     ) -> None:
-        """Write one event as a log line and as a row. `actor_id` is who did it where that is somebody else.
+        """Write one event as a row and as a log line, which carries the row's number and MAC out of the machine.
 
-        Raises Unavailable when the row cannot be written: what cannot be recorded is not done.
+        `actor_id` is who did it where that is somebody else. Raises Unavailable when the row cannot be written: what
+        cannot be recorded is not done. A refusal stays a refusal whether or not its row could be written.
         """
         known = {name: value for name, value in data.items() if value is not None}
-        subject = {"account_id": account_id, "actor_id": actor_id, "address": client.address}
-        logger.info(event.value, extra={"aegis": {**subject, "request_id": client.request_id, **known}})
-        if event in _REFUSALS and not self._may_write_refusal():
-            return
-        with self._lock:
-            try:
-                if self._process != os.getpid():
-                    self._open()
-                self._append(event, account_id, actor_id, client, known)
-            except BaseException:
-                self._process = 0  # whether the row was stored is unknown: go on in a new chain
+        tally.add("events", event.value, str(known.get("reason") or known.get("limit") or ""))
+        place: dict[str, str | int] = {}
+        try:
+            if event not in _REFUSALS or self._may_write_refusal():
+                place = self._write(event, account_id, actor_id, client, known)
+        except errors.Unavailable:
+            if event not in _REFUSALS:
                 raise
+        finally:
+            subject = {"account_id": account_id, "actor_id": actor_id, "address": client.address}
+            told = {**subject, "request_id": client.request_id, **known, **place}
+            logger.info(event.value, extra={"aegis": told})
 
     def write_head(self) -> None:
-        """Send the head of this process's chain out of the machine, as a log line and wherever that is collected."""
+        """Send the end of this process's chain out of the machine once more, so that silence is noticed too."""
         with self._lock:
             if self._process == os.getpid():
-                head = {"chain": self._chain, "number": self._number, "mac": self._mac}
-                logger.info(Event.HEAD.value, extra={"aegis": head})
+                logger.info(Event.HEAD.value, extra={"aegis": self._place()})
+                tally.stamp("audit_head", clock.now())
+
+    def _write(
+        self,
+        event: Event,
+        account_id: str | None,
+        actor_id: str | None,
+        client: Client,
+        data: Mapping[str, Any],
+    ) -> dict[str, str | int]:
+        """Append a row, in a new chain where this one cannot go on; return its place."""
+        if not self._lock.acquire(timeout=WAIT_S):
+            raise errors.Unavailable
+        try:
+            if not self._may_go_on():
+                self._open()
+            try:
+                self._append(event, account_id, actor_id, client, data)
+            except db.Duplicate:  # somebody else writes this chain: a copied machine, or an inserted row
+                self._open()
+                self._append(event, account_id, actor_id, client, data)
+            return self._place()
+        except BaseException:
+            self._process = 0  # whether the row was stored is unknown: go on in a new chain
+            raise
+        finally:
+            self._lock.release()
+
+    def _place(self) -> dict[str, str | int]:
+        return {"chain": self._chain, "number": self._number, "mac": self._mac}
+
+    def _may_go_on(self) -> bool:
+        is_ours = self._process == os.getpid()
+        return is_ours and self._number < CHAIN_ROWS and clock.now() - self._opened_at < CHAIN_S
 
     def _may_write_refusal(self) -> bool:
         minute = clock.now() // 60
@@ -86,13 +131,15 @@ class Audit:
         return self._refusals <= REFUSALS_A_MINUTE
 
     def _open(self) -> None:
-        """Start a chain whose first row names the other chains' heads: none of them can vanish unseen."""
+        """Start a chain whose first row names the other chains' ends: none of them can vanish unseen."""
         self._chain, self._number, self._mac = tokens.new_id(), 0, chain.FIRST
-        heads = {row.chain: [row.number, row.mac] for row in store.list_heads(_HEADS)}
-        self._append(
-            Event.CHAIN_OPENED, None, None, Client("", "", ""), {"heads": json.dumps(heads, sort_keys=True)}
-        )
+        self._opened_at = clock.now()
+        heads = {row.chain: [row.number, row.mac] for row in store.list_heads(Event.CHAIN_OPENED, _HEADS)}
+        named = {"heads": json.dumps(heads, sort_keys=True)}
+        self._append(Event.CHAIN_OPENED, None, None, _NOBODY, named)
         self._process = os.getpid()
+        logger.info(Event.CHAIN_OPENED.value, extra={"aegis": self._place()})
+        tally.stamp("audit_head", clock.now())
 
     def _append(
         self,
@@ -113,6 +160,17 @@ class Audit:
         self._number, self._mac = number, entry.mac
 
 
+_writers: "weakref.WeakSet[Audit]" = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for writer in _writers:
+        writer.renew()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
 def record(
     event: Event,
     client: Client,
@@ -128,6 +186,8 @@ def record(
 class Seen(NamedTuple):
     """One event as it is shown to people and exported."""
 
+    chain: str
+    number: int
     at: int
     event: str
     account_id: str | None
@@ -135,41 +195,50 @@ class Seen(NamedTuple):
     address: str
     request_id: str
     data: dict[str, Any]
+    mac: str
+
+    @property
+    def place(self) -> store.Place:
+        """Where this event stands among all, for the next page."""
+        return (self.at, self.chain, self.number)
 
 
 def search(  # noqa: PLR0913 - each is a column to search by
     *,
     account_id: str | None = None,
-    event: str | None = None,
+    events: Sequence[str] | None = None,
     address: str | None = None,
-    before: int | None = None,
+    before: store.Place | None = None,
     since: int | None = None,
     limit: int = 50,
 ) -> list[Seen]:
-    """Return events that match, the latest first."""
+    """Return events that match, the latest first; `before` is the place of the last one of the page before."""
     found = store.search(
-        account_id=account_id, event=event, address=address, before=before, since=since, limit=limit
+        account_id=account_id, events=events, address=address, before=before, since=since, limit=limit
     )
     return [_seen(row) for row in found]
 
 
-def walk() -> Iterator[Seen]:
-    """Yield the whole record by chain and number, for an export."""
-    return (_seen(row) for row in store.walk())
+def walk(since: int = 0) -> Iterator[Seen]:
+    """Yield the record since a time, the earliest first, for an export."""
+    return (_seen(row) for row in store.walk_since(since))
 
 
-def verify(keyring: Keyring, told: Mapping[str, tuple[int, str]] | None = None) -> Iterator[chain.Fault]:
-    """Yield every changed, removed or reordered row; `told` are heads from the log lines that left the machine."""
-    heads: dict[str, tuple[int, str]] = {}
-    for row in store.list_of_event(Event.CHAIN_OPENED):
-        for name, (number, mac) in json.loads(json.loads(row.data)["heads"]).items():
-            heads[name] = max(heads.get(name, (0, "")), (number, mac))
-    for name, head in (told or {}).items():
-        heads[name] = max(heads.get(name, (0, "")), head)
+def verify(keyring: Keyring, told: Mapping[str, Mapping[int, str]] | None = None) -> Iterator[chain.Fault]:
+    """Yield every changed, removed or moved row; `told` are places from log lines that left the machine.
+
+    What a chain's first row names counts as well, if that row itself is genuine.
+    """
+    opened = [chain.Entry._make(row) for row in store.list_of_event(Event.CHAIN_OPENED)]
+    genuine = [row for row in opened if row.number == 1 and chain.is_genuine(row, chain.FIRST, keyring)]
+    heads = chain.joined(*(chain.heads_named_by(row) for row in genuine), told or {})
     return chain.verify((chain.Entry._make(row) for row in store.walk()), heads, keyring)
 
 
 def _seen(row: Any) -> Seen:
-    return Seen(
-        row.at, row.event, row.account_id, row.actor_id, row.address, row.request_id, json.loads(row.data)
-    )
+    """Read a row; one whose data somebody made unreadable is shown all the same, `verify` names it."""
+    try:
+        data = json.loads(row.data)
+    except ValueError:
+        data = {}
+    return Seen(*row)._replace(data=data if isinstance(data, dict) else {})

@@ -10,21 +10,33 @@ from aegis.schema import audit
 
 PAGE = 1000
 
+Row = sa.Row[Any]
+Place = tuple[int, str, int]
+"""Time, chain and number of a row: where a page ended."""
+
 
 def add(values: dict[str, Any]) -> None:
     """Append a row."""
     db.change(sa.insert(audit).values(**values))
 
 
-def list_heads(limit: int) -> Sequence[sa.Row[Any]]:
-    """Return the last row of each chain that was written to most recently: chain, number, mac."""
-    last = sa.select(audit.c.chain, sa.func.max(audit.c.number).label("number")).group_by(audit.c.chain)
-    ends = last.order_by(sa.func.max(audit.c.at).desc()).limit(limit).subquery()
+def list_heads(opening: str, limit: int) -> Sequence[Row]:
+    """Return chain, number and MAC of the last row of the chains that were opened last.
+
+    Each end is one look into the primary key, so that the answer does not take longer as the record grows.
+    """
+    of_chain = sa.alias(audit, "of_chain")
+    first = sa.and_(audit.c.event == opening, audit.c.number == 1)
+    opened = sa.select(audit.c.chain).where(first).order_by(audit.c.at.desc()).limit(limit).subquery()
+    last = (
+        sa.select(sa.func.max(of_chain.c.number)).where(of_chain.c.chain == opened.c.chain).scalar_subquery()
+    )
+    ends = sa.select(opened.c.chain, last.label("number")).subquery()
     same = sa.and_(audit.c.chain == ends.c.chain, audit.c.number == ends.c.number)
     return db.rows(sa.select(audit.c.chain, audit.c.number, audit.c.mac).join(ends, same))
 
 
-def walk() -> Iterator[sa.Row[Any]]:
+def walk() -> Iterator[Row]:
     """Yield all rows by chain and number, a page at a time."""
     chain, number = "", 0
     while True:
@@ -36,29 +48,55 @@ def walk() -> Iterator[sa.Row[Any]]:
         chain, number = page[-1].chain, page[-1].number
 
 
+def walk_since(since: int) -> Iterator[Row]:
+    """Yield the rows since a time, the earliest first, a page at a time."""
+    place: Place = (since, "", 0)
+    order = (audit.c.at, audit.c.chain, audit.c.number)
+    while True:
+        page = db.rows(sa.select(audit).where(_after(place)).order_by(*order).limit(PAGE))
+        yield from page
+        if len(page) < PAGE:
+            return
+        place = (page[-1].at, page[-1].chain, page[-1].number)
+
+
+def _after(place: Place) -> sa.ColumnElement[bool]:
+    at, chain, number = place
+    later = sa.or_(audit.c.chain > chain, sa.and_(audit.c.chain == chain, audit.c.number > number))
+    return sa.and_(audit.c.at >= at, sa.or_(audit.c.at > at, later))
+
+
+def _before(place: Place) -> sa.ColumnElement[bool]:
+    at, chain, number = place
+    earlier = sa.or_(audit.c.chain < chain, sa.and_(audit.c.chain == chain, audit.c.number < number))
+    return sa.and_(audit.c.at <= at, sa.or_(audit.c.at < at, earlier))
+
+
 def search(  # noqa: PLR0913 - each is a column to search by
     *,
     account_id: str | None,
-    event: str | None,
+    events: Sequence[str] | None,
     address: str | None,
-    before: int | None,
+    before: Place | None,
     since: int | None,
     limit: int,
-) -> Sequence[sa.Row[Any]]:
+) -> Sequence[Row]:
     """Return rows that match, the latest first."""
-    statement = (
-        sa.select(audit).order_by(audit.c.at.desc(), audit.c.chain, audit.c.number.desc()).limit(limit)
-    )
-    conditions = (
-        (account_id, audit.c.account_id == account_id),
-        (event, audit.c.event == event),
-        (address, audit.c.address == address),
-        (before, audit.c.at < before),
-        (since, audit.c.at >= since),
-    )
-    return db.rows(statement.where(*(condition for given, condition in conditions if given is not None)))
+    conditions: list[sa.ColumnElement[bool]] = []
+    if account_id is not None:
+        conditions.append(audit.c.account_id == account_id)
+    if events is not None:
+        conditions.append(audit.c.event.in_(events))
+    if address is not None:
+        conditions.append(audit.c.address == address)
+    if before is not None:
+        conditions.append(_before(before))
+    if since is not None:
+        conditions.append(audit.c.at >= since)
+    order = (audit.c.at.desc(), audit.c.chain.desc(), audit.c.number.desc())
+    return db.rows(sa.select(audit).where(*conditions).order_by(*order).limit(limit))
 
 
-def list_of_event(event: str) -> Sequence[sa.Row[Any]]:
+def list_of_event(event: str) -> Sequence[Row]:
     """Return all rows of one kind."""
     return db.rows(sa.select(audit).where(audit.c.event == event))

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from aegis import clock, errors, state
+from aegis import clock, errors, state, tally
 from aegis.db.engine import Database
 
 logger = logging.getLogger(__name__)
@@ -41,11 +41,13 @@ def translated() -> Iterator[None]:
     except exc.IntegrityError as error:
         raise Duplicate from error
     except exc.TimeoutError as error:
+        tally.add("database_errors", "pool_exhausted")
         logger.warning("database_pool_exhausted")
         raise errors.Unavailable from error
     except Exception as error:
         if not _means_away(error):
             raise
+        tally.add("database_errors", "unavailable")
         logger.warning("database_unavailable", exc_info=True)
         raise errors.Unavailable from error
 

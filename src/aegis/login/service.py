@@ -51,7 +51,9 @@ def with_password(  # noqa: PLR0913 - all that the browser came with
         raise
     token = sessions.start(row.id, application.settings, client, browser=browser, replaces=replaces)
     signed = SignedIn(token, devices.remember(row.id, device_token, client, application.keyring))
-    audit.record(Event.LOGIN_SUCCESS, client, account_id=row.id, method="password", device=subjects[0].kind)
+    session = sessions.find(token, application.database, application.settings)
+    told = {"method": "password", "via": subjects[0].kind, "session": session.id if session else None}
+    audit.record(Event.LOGIN_SUCCESS, client, account_id=row.id, **told)
     return signed
 
 
@@ -113,7 +115,7 @@ def again(application: State, session: Session, token: str, password: str, clien
         audit.record(Event.CONFIRM_FAILURE, client, account_id=session.account_id)
         raise errors.InvalidCredentials("The password is not right.")
     renewed = sessions.rotate(session, token)
-    audit.record(Event.CONFIRMED, client, account_id=session.account_id)
+    audit.record(Event.CONFIRMED, client, account_id=session.account_id, session=session.id)
     return renewed
 
 

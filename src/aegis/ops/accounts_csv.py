@@ -9,9 +9,11 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TextIO
 
-from aegis import clock, db, tokens
+from aegis import audit, clock, db, tokens
 from aegis.accounts import addresses, names, store
 from aegis.accounts.service import ROLES
+from aegis.audit import Event
+from aegis.web import OPERATOR
 
 COLUMNS = ("username", "email", "role", "is_active", "password_hash")
 NO_PASSWORD = "!"  # noqa: S105 - a value that no password matches
@@ -45,6 +47,7 @@ def load(file: TextIO, *, is_dry_run: bool = False) -> int:
         raise Refused(problems)
     if not is_dry_run:
         _store(accounts)
+        audit.record(Event.ACCOUNTS_IMPORTED, OPERATOR, count=len(accounts))
     return len(accounts)
 
 
@@ -56,6 +59,7 @@ def dump(file: TextIO, *, with_hashes: bool) -> int:
     rows = store.list_all()
     for row in rows:
         writer.writerow(_cell(getattr(row, column)) for column in columns)
+    audit.record(Event.ACCOUNTS_EXPORTED, OPERATOR, count=len(rows), with_hashes=int(with_hashes))
     return len(rows)
 
 

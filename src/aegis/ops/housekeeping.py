@@ -1,43 +1,72 @@
-"""Housekeeping that nobody has to remember: expired sessions leave in small batches while the platform serves."""
+"""Housekeeping that nobody has to remember, in a thread of each serving process.
+
+Expired sessions leave in small batches, and the end of the record leaves the machine each hour.
+"""
 
 import logging
+import os
 import random
 import threading
 from collections.abc import Callable
 
 import flask
 
-from aegis import errors, state, throttle
+from aegis import audit, clock, errors, state, throttle
+from aegis.audit import Event
 from aegis.login import devices
 from aegis.sessions import service
+from aegis.settings.declared import TESTING
+from aegis.web.client import HOUSEKEEPING
 
 logger = logging.getLogger(__name__)
 
 EVERY_S = 30
+HEAD_EVERY_S = 3600
 PAUSE_S = 0.05
 """Between two batches, so that a large backlog never takes the database for itself."""
 
 
 def starter(app: flask.Flask) -> Callable[[], None]:
     """Return what starts the housekeeper of this process: called after the fork, at the first request."""
+    is_test = app.extensions["aegis"].settings.environment == TESTING
 
     def start() -> None:
-        if not app.testing:
+        if not (app.testing or is_test):
             threading.Thread(target=_run, args=(app,), name="aegis-housekeeping", daemon=True).start()
 
     return start
 
 
 def _run(app: flask.Flask) -> None:
-    waiting = threading.Event()
+    waiting, head_at = threading.Event(), clock.monotonic() + HEAD_EVERY_S
+    _carefully(app, note_start)
     while not waiting.wait(EVERY_S * random.uniform(0.5, 1.0)):  # noqa: S311 - only spreads processes in time
-        with app.app_context():
-            try:
-                purge(waiting)
-            except errors.Unavailable:
-                logger.warning("housekeeping_postponed")
-            except Exception:
-                logger.exception("housekeeping_failed")
+        _carefully(app, lambda: purge(waiting))
+        if clock.monotonic() >= head_at:
+            head_at += HEAD_EVERY_S
+            _carefully(app, write_head)
+
+
+def _carefully(app: flask.Flask, work: Callable[[], object]) -> None:
+    """Do one piece of work; whatever happens, the next one is done as well."""
+    with app.app_context():
+        try:
+            work()
+        except errors.Unavailable:
+            logger.warning("housekeeping_postponed")
+        except Exception:
+            logger.exception("housekeeping_failed")
+
+
+def note_start() -> None:
+    """Record that a process began to serve, and open its chain before anybody waits for it."""
+    settings = state.current().settings
+    audit.record(Event.STARTED, HOUSEKEEPING, environment=settings.environment, process=os.getpid())
+
+
+def write_head() -> None:
+    """Send the end of this process's chain out of the machine."""
+    state.current().audit.write_head()
 
 
 def purge(pause: threading.Event | None = None, batch: int = service.PURGE_BATCH) -> int:

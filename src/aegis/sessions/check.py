@@ -1,13 +1,15 @@
 """`GET /auth/check` for nginx `auth_request`: all checks of a session, answered ahead of Flask's dispatch."""
 
+import functools
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 from aegis import clock, errors
 from aegis.sessions import service
 from aegis.sessions.interface import token_in
-from aegis.sessions.model import use_interval_s
+from aegis.sessions.model import Session, use_interval_s
 from aegis.web import faults
+from aegis.web.client import client_of
 
 if TYPE_CHECKING:
     import flask
@@ -25,12 +27,17 @@ def fast_path(app: "flask.Flask") -> "FastPath":
     name = settings.cookie_prefix + "session"
     interval_s = use_interval_s(settings)
 
+    def note_late_use(environ: dict[str, Any], session: Session, token: str) -> None:
+        with app.app_context():
+            service.note_late_use(session, token, settings, client_of(environ))
+
     def answer(environ: dict[str, Any]) -> "tuple[str, Headers, bytes] | None":
         if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
             return None
         token = token_in(environ.get("HTTP_COOKIE", ""), name)
         try:
-            session = service.find(token, application.database, settings) if token else None
+            on_late = functools.partial(note_late_use, environ)
+            session = service.find(token, application.database, settings, on_late) if token else None
             if session is None:
                 return _refusal(errors.NotSignedIn(), environ)
             if clock.now() - session.last_used_at >= interval_s:

@@ -16,6 +16,7 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from aegis import clock, state
 from aegis.sessions import service
 from aegis.sessions.model import Session, use_interval_s
+from aegis.web import client
 
 _SESSION = "aegis.session"
 _TOKEN = "aegis.token"  # noqa: S105 - a key of the WSGI environment
@@ -66,11 +67,17 @@ def current() -> Session | None:
         return known
     token = presented_token()
     application = state.current()
-    session = service.find(token, application.database, application.settings) if token else None
+    session = (
+        service.find(token, application.database, application.settings, _note_late_use) if token else None
+    )
     if session is not None and _is_due(session):
         service.note_use(session, application.settings)
     environ[_SESSION] = session
     return session
+
+
+def _note_late_use(session: Session, token: str) -> None:
+    service.note_late_use(session, token, state.current().settings, client())
 
 
 def _is_due(session: Session) -> bool:

@@ -3,14 +3,16 @@
 What is said here holds in every process at once, as each request looks its token up again and no copy exists.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from aegis import clock, db, errors, tokens
+from aegis import audit, clock, db, errors, tally, tokens
+from aegis.audit import Event
 from aegis.db import Database
 from aegis.sessions import store
 from aegis.sessions.model import Session, use_interval_s
 from aegis.settings import Settings
-from aegis.web.client import Client
+from aegis.web.client import HOUSEKEEPING, Client
 
 PASSWORD_LEVEL = 1
 """Authentication level of a password alone; a second factor makes it 2."""
@@ -31,15 +33,35 @@ class Listed(NamedTuple):
     expires_at: int
 
 
-def find(token: str, database: Database, settings: Settings) -> Session | None:
-    """Return the live session of a token. Unknown, expired and deactivated are one answer: None."""
+Late = Callable[[Session, str], None]
+
+
+def find(token: str, database: Database, settings: Settings, on_late: Late | None = None) -> Session | None:
+    """Return the live session of a token. Unknown, expired and deactivated are one answer: None.
+
+    `on_late` hears of a token whose record is still there and expired.
+    """
     row = store.LIVE.one(database, tokens.hash_token(token))
     if row is None:
         return None
     session = Session._make(row)
-    if not session.is_active or clock.now() >= session.expires_at(settings):
+    if not session.is_active:
+        return None
+    if clock.now() >= session.expires_at(settings):
+        if on_late is not None:
+            on_late(session, token)
         return None
     return session
+
+
+def note_late_use(session: Session, token: str, settings: Settings, client: Client) -> None:
+    """Record once that the token of an expired session was used; the record goes with it, so there is no second time.
+
+    A token without a record writes nothing: nobody fills the database with made-up cookies.
+    """
+    if store.remove_expired([tokens.hash_token(token)], *_horizon(settings)):
+        tally.add("sessions_expired")
+        audit.record(Event.SESSION_LATE_USE, client, account_id=session.account_id, session=session.id)
 
 
 def start(  # noqa: PLR0913 - all that a record holds
@@ -160,7 +182,11 @@ def purge(settings: Settings, batch: int = PURGE_BATCH) -> int:
     """Delete up to `batch` expired sessions and return how many went; 0 means that none is left."""
     used_before, started_before = _horizon(settings)
     expired = store.list_expired(used_before, started_before, batch)
-    return store.remove_expired(expired, used_before, started_before) if expired else 0
+    gone = store.remove_expired(expired, used_before, started_before) if expired else 0
+    if gone:
+        tally.add("sessions_expired", amount=gone)
+        audit.record(Event.SESSION_EXPIRED, HOUSEKEEPING, count=gone)
+    return gone
 
 
 def _horizon(settings: Settings) -> tuple[int, int]:

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from aegis import clock, db
+from aegis import clock, db, tally
 from aegis.throttle import store
 from aegis.throttle.in_flight import InFlight
 
@@ -140,6 +140,7 @@ class Counters:
         return 0
 
     def _note_failure(self, error: Exception) -> None:
+        tally.add("redis_errors")
         with self._lock:
             is_news, self._is_away = not self._is_away, True
             self._not_before = clock.monotonic() + PAUSE_S

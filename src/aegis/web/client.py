@@ -26,11 +26,18 @@ class Client(NamedTuple):
 OPERATOR = Client("local", "command line", "")
 """Who works on the machine itself."""
 
+HOUSEKEEPING = Client("local", "housekeeping", "")
+"""The platform itself."""
+
 
 def client() -> Client:
     """Return who sent the current request; control characters never get further than here."""
-    environ = flask.request.environ
-    agent = flask.request.headers.get("User-Agent", "")
+    return client_of(flask.request.environ)
+
+
+def client_of(environ: dict[str, Any]) -> Client:
+    """Return who sent the request of a WSGI environment."""
+    agent = environ.get("HTTP_USER_AGENT", "")
     printable = "".join(character for character in agent if character.isprintable())
     return Client(environ.get("REMOTE_ADDR") or "", printable[:255], environ["aegis.request_id"])
 
