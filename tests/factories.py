@@ -1,6 +1,7 @@
 """What tests make: applications, accounts, and people with a browser or script of their own."""
 
 import re
+import tempfile
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from typing import Any
@@ -18,6 +19,7 @@ from config import TestingConfig
 
 PASSWORD = "correct horse battery staple 7"
 OTHER_PASSWORD = "seven purple boats under one bridge"
+_UPLOADS = tempfile.TemporaryDirectory(prefix="aegis-tests-uploads-")
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -78,7 +80,7 @@ class Browser(FlaskClient):
 
 def make_app(config: object = TestingConfig, **environ: str) -> flask.Flask:
     """Return the platform under these settings; on in-memory SQLite unless DATABASE_URL says otherwise."""
-    app = create_app(config, environ=environ)
+    app = create_app(config, environ={"AEGIS_UPLOADS": _UPLOADS.name, **environ})
     app.test_client_class = Browser
     return app
 

@@ -126,6 +126,30 @@ class TooLarge(AegisError):
     sentence = "The request is too large."
 
 
+class AddressTooLong(AegisError):
+    """Path or query are longer than the setting allows."""
+
+    status = 414
+    code = "address_too_long"
+    sentence = "The address of the request is too long."
+
+
+class HeadersTooLarge(AegisError):
+    """There are more or longer headers than the settings allow, cookies included."""
+
+    status = 431
+    code = "headers_too_large"
+    sentence = "The headers of the request are too many or too long; removing this site's cookies may help."
+
+
+class ExpectationFailed(AegisError):
+    """The request expects something else than to be told to go on (RFC 9110, section 10.1.1)."""
+
+    status = 417
+    code = "expectation_failed"
+    sentence = "The request expects something that this server does not do."
+
+
 class UnsupportedMediaType(AegisError):
     """The body is not of a type that this route reads."""
 

@@ -7,9 +7,9 @@ from typing import Any
 import flask
 import sqlalchemy as sa
 
-from aegis import csrf, errors, flask_login, pages, settings, state
+from aegis import audit, csrf, errors, flask_login, pages, settings, state, uploads
 from aegis.accounts import views as accounts_views
-from aegis.audit import Audit
+from aegis.audit import Audit, Event
 from aegis.db import Database
 from aegis.login import views as login_views
 from aegis.ops import entry, housekeeping
@@ -21,7 +21,7 @@ from aegis.sessions import views as sessions_views
 from aegis.sessions.interface import was_asked
 from aegis.throttle import Counters
 from aegis.tokens import Keyring
-from aegis.web import faults, openapi
+from aegis.web import bodies, client, faults, openapi
 from aegis.web.edge import Edge
 
 
@@ -60,6 +60,7 @@ class Aegis:
         app.config["SESSION_COOKIE_NAME"] = values.cookie_prefix + "session"
         app.config["MAX_CONTENT_LENGTH"] = values.body_limit
         app.config["MAX_FORM_MEMORY_SIZE"] = values.body_limit
+        app.config["MAX_FORM_PARTS"] = values.input_fields
         keyring = Keyring(values.secret_key, values.secret_key_fallbacks)
         app.extensions["aegis"] = state.State(
             configured,
@@ -68,16 +69,21 @@ class Aegis:
             _hasher(values),
             _counters(values),
             Audit(keyring),
+            uploads.make(values),
             is_current or _has_tables,
         )
         app.session_interface = flask_login.AdoptedSessions()
+        app.before_request(bodies.limit)
         app.before_request(csrf.check)
         app.jinja_env.globals["csrf_token"] = csrf.token
         faults.register(app)
+        for rejection in (errors.InvalidInput, errors.BadRequest):
+            app.register_error_handler(rejection, _record_rejection)
         for blueprint in (
             sessions_views.blueprint,
             login_views.blueprint,
             accounts_views.blueprint,
+            accounts_views.pictures,
             ops_views.blueprint,
             openapi.blueprint,
         ):
@@ -86,6 +92,22 @@ class Aegis:
         fast_paths = {check.PATH: check.fast_path(app)}
         housekeeper = housekeeping.starter(app)
         app.wsgi_app = Edge(app.wsgi_app, configured, was_asked, fast_paths, housekeeper)  # type: ignore[method-assign]
+
+
+def _record_rejection(error: errors.AegisError) -> flask.Response:
+    """Note which operation refused its input, and for which of its fields; what was sent is told nowhere."""
+    view = flask.current_app.view_functions.get(flask.request.endpoint or "")
+    declared = getattr(view, "operation", None)
+    known = declared.body.model_fields if declared is not None and declared.body else {}
+    fields = sorted({name if name in known else "other" for name in error.fields})
+    audit.record(
+        Event.INPUT_REJECTED,
+        client(),
+        endpoint=flask.request.endpoint,
+        reason=error.code,
+        fields=",".join(fields) or None,
+    )
+    return faults.answer(error)
 
 
 def _database(values: settings.Settings, prepare: Callable[[Database], None] | None) -> Database:

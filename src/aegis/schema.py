@@ -54,6 +54,7 @@ accounts = sa.Table(
     sa.Column("email_verified_at", sa.BigInteger),
     sa.Column("frozen_until", sa.BigInteger),
     sa.Column("mutes_notices", sa.Boolean),
+    sa.Column("avatar", text(40)),
 )
 
 sessions = sa.Table(
@@ -106,6 +107,7 @@ audit = sa.Table(
     sa.Column("request_id", text(32), nullable=False),
     sa.Column("data", prose(), nullable=False),
     sa.Column("mac", text(64), nullable=False),
+    sa.Index(None, "account_id", "at"),
 )
 
 outbox = sa.Table(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from aegis.passwords import Hasher
     from aegis.throttle import Counters
     from aegis.tokens import Keyring
+    from aegis.uploads import Uploads
 
 
 @dataclasses.dataclass
@@ -26,6 +27,7 @@ class State:
     hasher: "Hasher"
     counters: "Counters"
     audit: "Audit"
+    uploads: "Uploads"
     is_current: "Callable[[Database], bool]"
     """Whether the schema is the one that this release expects; the host application knows, as migrations are its own."""
 

@@ -22,6 +22,7 @@ def test_the_owner_sees_the_account_without_its_secrets(app: flask.Flask, clock:
             "email": "anna@mail.test",
             "role": "learner",
             "bio": "",
+            "avatar_url": None,
             "created_at": "2027-01-15T08:00:00Z",
         }
     }

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ NEEDS = {
     "database_url": ("postgresql", "mariadb"),
     "migrated_url": ("postgresql", "mariadb"),
     "redis_url": ("redis",),
+    "s3_url": ("s3",),
 }
 
 
@@ -115,6 +117,13 @@ def redis_url(worker_number: int) -> Iterator[str]:
     """Give an empty Redis database."""
     with reset_redis(worker_number) as url:
         yield url
+
+
+@pytest.fixture
+def s3_url() -> str:
+    """Give an empty corner of a bucket, in the form of AEGIS_UPLOADS_S3_URL."""
+    place, _, query = keeper.server_url("s3").partition("?")
+    return f"{place}/{secrets.token_hex(8)}?{query}"
 
 
 @pytest.fixture

@@ -16,14 +16,21 @@ from multiprocessing.connection import Client, Connection, Listener
 from tests.services.mariadb import MariaDB
 from tests.services.postgres import Postgres
 from tests.services.process import Service, ServiceError, run_dir
+from tests.services.seaweed import Seaweed
 from tests.services.valkey import Valkey
 
 SOCKET_VARIABLE = "AEGIS_TEST_KEEPER"
-KINDS: dict[str, type[Service]] = {"postgresql": Postgres, "mariadb": MariaDB, "redis": Valkey}
+KINDS: dict[str, type[Service]] = {
+    "postgresql": Postgres,
+    "mariadb": MariaDB,
+    "redis": Valkey,
+    "s3": Seaweed,
+}
 URL_VARIABLES = {
     "postgresql": "AEGIS_TEST_POSTGRES_URL",
     "mariadb": "AEGIS_TEST_MARIADB_URL",
     "redis": "AEGIS_TEST_REDIS_URL",
+    "s3": "AEGIS_TEST_S3_URL",
 }
 _CLOSE = "close"
 

@@ -41,6 +41,7 @@ class Profile(User):
     """The whole own account."""
 
     bio: str
+    avatar_url: str | None
     created_at: str
 
 

@@ -1,11 +1,12 @@
 """The rules of an account: who may be called what, which password is good enough, what a change entails."""
 
+import contextlib
 import dataclasses
 import functools
 from typing import Any
 
 from aegis import audit, clock, db, errors, passwords, throttle, tokens
-from aegis.accounts import addresses, names, store
+from aegis.accounts import addresses, avatars, names, store
 from aegis.audit import Event
 from aegis.passwords import Hasher
 from aegis.sessions import Session
@@ -13,7 +14,8 @@ from aegis.sessions import service as sessions
 from aegis.settings import Settings
 from aegis.state import State
 from aegis.throttle import Subject
-from aegis.web import OPERATOR, Client
+from aegis.uploads import StorageAway
+from aegis.web import OPERATOR, Client, Upload
 
 ROLES = ("learner", "teacher", "admin")
 
@@ -29,6 +31,7 @@ class Account:
     role: str
     is_active: bool
     bio: str
+    avatar: str | None
     created_at: int
 
     @classmethod
@@ -162,6 +165,46 @@ def change_profile(account_id: str, client: Client, *, display_name: str | None,
     return get(account_id)
 
 
+def change_avatar(application: State, session: Session, client: Client, upload: Upload | None) -> Account:
+    """Show the uploaded picture with the account from now on, and forget the one before.
+
+    Raises InvalidInput with the reason, RateLimited, or NotSignedIn when the session ended while the file came in:
+    then nothing is kept of it.
+    """
+    subject = Subject("account", session.account_id, application.settings.limit_upload_account)
+    with throttle.attempt("upload", [subject], client, session.account_id):
+        content = avatars.encode(upload, application.settings)
+    name = f"{tokens.new_id()}.webp"
+    application.uploads.put(name, content)
+    try:
+        return _with_avatar(application, session, client, name)
+    except BaseException:
+        application.uploads.remove(name)
+        raise
+
+
+def remove_avatar(application: State, session: Session, client: Client) -> Account:
+    """Show no picture any more. Raises NotSignedIn when the session ended in the meantime."""
+    return _with_avatar(application, session, client, None)
+
+
+def _with_avatar(application: State, session: Session, client: Client, name: str | None) -> Account:
+    """Change the picture in one transaction, so that of two changes at once neither leaves a file behind."""
+    with db.transaction():
+        store.lock(session.account_id)
+        if not sessions.is_alive(session.id, application.settings):
+            raise errors.NotSignedIn
+        before = get(session.account_id)
+        store.change(session.account_id, {"avatar": name})
+    if before.avatar is not None:
+        with contextlib.suppress(
+            StorageAway
+        ):  # the change is made; a file that nobody names any more does no harm
+            application.uploads.remove(before.avatar)
+    audit.record(Event.ACCOUNT_UPDATED, client, account_id=session.account_id, fields="avatar")
+    return dataclasses.replace(before, avatar=name)
+
+
 def change_email(account_id: str, email: str, client: Client) -> Account:
     """Set or remove the address. Raises InvalidInput when it is wrong or taken."""
     faults: dict[str, str] = {}
@@ -208,7 +251,7 @@ def change_password(  # noqa: PLR0913 - session, client and both passwords
             raise errors.NotSignedIn
         ended = sessions.revoke_all(row.id, but=session.id)
         renewed = sessions.rotate(session, token)
-    audit.record(Event.PASSWORD_CHANGED, client, account_id=row.id, sessions_ended=ended)
+    audit.record(Event.PASSWORD_CHANGED, client, account_id=row.id, session=session.id, sessions_ended=ended)
     return renewed
 
 

@@ -28,6 +28,11 @@ def add(values: dict[str, Any]) -> None:
     db.change(sa.insert(accounts).values(**values))
 
 
+def lock(account_id: str) -> None:
+    """Make other changes of the account wait for this transaction; a read that follows sees the latest state."""
+    db.change(sa.update(accounts).where(accounts.c.id == account_id).values(id=account_id))
+
+
 def change(account_id: str, values: dict[str, Any]) -> int:
     """Change columns of an account. Raises db.Duplicate when an address is taken."""
     return db.change(sa.update(accounts).where(accounts.c.id == account_id).values(**values))

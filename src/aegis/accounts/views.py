@@ -2,8 +2,8 @@
 
 import flask
 
-from aegis import clock, csrf, errors, sessions, state, throttle
-from aegis.accounts import service
+from aegis import clock, csrf, errors, sessions, state, throttle, uploads
+from aegis.accounts import avatars, service
 from aegis.accounts.schemas import (
     Changed,
     ChangeEmail,
@@ -17,9 +17,19 @@ from aegis.accounts.schemas import (
 from aegis.sessions import service as session_service
 from aegis.sessions.required import fresh_login_required, login_required, signed_in
 from aegis.sessions.schemas import Ended, ListedSession, SessionList, User
-from aegis.web import client, device, operation
+from aegis.web import client, device, operation, read_upload, takes_upload
 
 blueprint = flask.Blueprint("aegis_accounts", __name__, url_prefix="/api")
+pictures = flask.Blueprint("aegis_pictures", __name__)
+
+AVATAR = "avatar"
+"""The field in which a picture comes."""
+
+PICTURE_POLICY = "default-src 'none'; sandbox"
+"""Opened by itself, a picture runs nothing, whatever a browser might take it for."""
+
+FOR_EVER = "public, max-age=31536000, immutable"
+"""A picture never changes: another one has another name."""
 
 
 @blueprint.post("/register")
@@ -80,6 +90,49 @@ def change_profile(body: ChangeProfile) -> Changed:
         signed_in().account_id, client(), display_name=body.display_name, bio=body.bio
     )
     return Changed(message="Your profile was saved.", user=_shown(account))
+
+
+@blueprint.post("/profile/avatar")
+@takes_upload
+@login_required
+@operation(
+    file=AVATAR,
+    answers={200: Changed},
+    errors=(errors.Busy, errors.RateLimited, errors.Unavailable),
+)
+def change_avatar() -> Changed:
+    """Change the own picture: a PNG, JPEG or GIF, of which a square of 256 pixels is kept."""
+    account = service.change_avatar(state.current(), signed_in(), client(), read_upload(AVATAR))
+    return Changed(message="Your picture was saved.", user=_shown(account))
+
+
+@blueprint.delete("/profile/avatar")
+@login_required
+@operation(answers={200: Changed}, errors=(errors.Unavailable,))
+def remove_avatar() -> Changed:
+    """Remove the own picture."""
+    account = service.remove_avatar(state.current(), signed_in(), client())
+    return Changed(message="Your picture was removed.", user=_shown(account))
+
+
+@pictures.get("/avatars/<name>")
+def picture(name: str) -> flask.Response:
+    """Send a picture under the type it was made in; whoever knows its random name may see it."""
+    content = state.current().uploads.get(name) if uploads.NAME.fullmatch(name) else None
+    if content is None:
+        raise errors.NotFound
+    response = flask.Response(content, mimetype=avatars.MEDIA_TYPE)
+    response.headers["Cache-Control"] = FOR_EVER
+    response.headers["Content-Security-Policy"] = PICTURE_POLICY
+    response.headers["Content-Disposition"] = 'inline; filename="picture.webp"'
+    response.set_etag(name.partition(".")[0])
+    response.make_conditional(flask.request)
+    return response
+
+
+def avatar_url(name: str | None) -> str | None:
+    """Return the address of a stored picture."""
+    return flask.url_for("aegis_pictures.picture", name=name) if name else None
 
 
 @blueprint.post("/profile/change-email")
@@ -167,5 +220,6 @@ def _shown(account: service.Account) -> Profile:
         email=account.email,
         role=account.role,
         bio=account.bio,
+        avatar_url=avatar_url(account.avatar),
         created_at=clock.as_text(account.created_at),
     )

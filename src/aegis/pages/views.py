@@ -4,6 +4,8 @@ from typing import Any
 
 import flask
 from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import ImmutableMultiDict
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from aegis import clock, csrf, errors, sessions, state
 from aegis.accounts import schemas
@@ -15,7 +17,7 @@ from aegis.login.schemas import Login, Reauthenticate
 from aegis.pages.again import finish, local_path
 from aegis.sessions import service as session_service
 from aegis.sessions.required import fresh_login_required, login_required, signed_in
-from aegis.web import client, device, read_form
+from aegis.web import client, device, faults, read_form, read_upload, takes_upload
 
 blueprint = flask.Blueprint(
     "aegis_pages",
@@ -144,6 +146,46 @@ def profile_post() -> ResponseReturnValue:
     return flask.redirect(flask.url_for("aegis_pages.profile"), 303)
 
 
+@blueprint.post("/profile/avatar")
+@takes_upload
+@login_required
+def change_avatar() -> ResponseReturnValue:
+    """Save the own picture."""
+    try:
+        upload = read_upload(accounts_views.AVATAR, drop=_BESIDE)
+        accounts.change_avatar(state.current(), signed_in(), client(), upload)
+    except (errors.InvalidInput, errors.Busy, errors.RateLimited, errors.Unavailable) as error:
+        return _profile(error)
+    except errors.UnsupportedMediaType:  # a form that was sent again after signing in carries no file
+        return _profile(
+            errors.InvalidInput(fields={accounts_views.AVATAR: "Please choose the picture again."})
+        )
+    flask.flash("Your picture was saved.", "success")
+    return flask.redirect(flask.url_for("aegis_pages.profile"), 303)
+
+
+@blueprint.post("/profile/avatar/remove")
+@login_required
+def remove_avatar() -> ResponseReturnValue:
+    """Remove the own picture."""
+    accounts.remove_avatar(state.current(), signed_in(), client())
+    flask.flash("Your picture was removed.", "success")
+    return flask.redirect(flask.url_for("aegis_pages.profile"), 303)
+
+
+@blueprint.errorhandler(RequestEntityTooLarge)
+def too_large(_: RequestEntityTooLarge) -> ResponseReturnValue:
+    """Keep the profile where the picture is longer than anything that is read; other pages get the plain refusal."""
+    if flask.request.endpoint != "aegis_pages.change_avatar" or sessions.current() is None:
+        return faults.answer(errors.TooLarge())
+    flask.request.form = ImmutableMultiDict()  # what was typed is not read
+    most = state.current().settings.input_upload
+    sentence = f"The file must have at most {most / 1_048_576:g} MiB."
+    page = flask.make_response(_profile(errors.InvalidInput(fields={accounts_views.AVATAR: sentence})))
+    page.status_code = errors.TooLarge.status
+    return page
+
+
 @blueprint.post("/profile/email")
 @fresh_login_required
 def change_email() -> ResponseReturnValue:
@@ -228,7 +270,16 @@ def _own_devices() -> list[dict[str, Any]]:
 def _profile(error: errors.AegisError | None = None) -> ResponseReturnValue:
     account = accounts.get(signed_in().account_id)
     stored = {"display_name": account.display_name, "email": account.email or "", "bio": account.bio}
-    return _form("aegis/profile.html", error, form={**stored, **flask.request.form}, account=account)
+    settings = state.current().settings
+    return _form(
+        "aegis/profile.html",
+        error,
+        form={**stored, **flask.request.form},
+        account=account,
+        avatar_url=accounts_views.avatar_url(account.avatar),
+        avatar_mib=f"{settings.input_upload / 1_048_576:g}",
+        avatar_side=settings.input_image_side,
+    )
 
 
 def _own_sessions() -> list[dict[str, Any]]:

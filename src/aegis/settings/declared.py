@@ -278,6 +278,12 @@ class Settings:
         limit.Limit(60, 3600),
         "Registrations from one address, sized for two classes that start together.",
     )
+    limit_upload_account: limit.Limit = _setting(
+        "AEGIS_LIMIT_UPLOAD_ACCOUNT",
+        limit.read,
+        limit.Limit(20, 3600),
+        "Pictures that one account uploads, refused ones included: each costs the work of decoding.",
+    )
     limit_ipv6_prefix: int = _setting(
         "AEGIS_LIMIT_IPV6_PREFIX",
         parse.integer(32, 128),
@@ -291,6 +297,65 @@ class Settings:
         1_048_576,
         "Longest request body.",
         unit="bytes",
+    )
+    input_depth: int = _setting(
+        "AEGIS_INPUT_DEPTH",
+        parse.integer(2, 100),
+        8,
+        "Nested arrays and objects in a JSON body; no schema here needs more than four.",
+    )
+    input_fields: int = _setting(
+        "AEGIS_INPUT_FIELDS",
+        parse.integer(20, 10_000),
+        200,
+        "Fields of a form, parts of a multipart body, members of a JSON object.",
+    )
+    input_query: int = _setting(
+        "AEGIS_INPUT_QUERY",
+        parse.integer(256, 65_536),
+        4096,
+        "Longest path, and longest query, of an address.",
+        unit="bytes",
+    )
+    input_headers: int = _setting(
+        "AEGIS_INPUT_HEADERS",
+        parse.integer(20, 1000),
+        100,
+        "Headers of a request.",
+    )
+    input_header_size: int = _setting(
+        "AEGIS_INPUT_HEADER_SIZE",
+        parse.integer(2048, 1_048_576),
+        32_768,
+        "All headers of a request together.",
+        unit="bytes",
+    )
+    input_upload: int = _setting(
+        "AEGIS_INPUT_UPLOAD",
+        parse.integer(1024, 104_857_600),
+        5_242_880,
+        "Longest uploaded file, such as a picture of oneself.",
+        unit="bytes",
+    )
+    input_image_side: int = _setting(
+        "AEGIS_INPUT_IMAGE_SIDE",
+        parse.integer(256, 8192),
+        4096,
+        "Longest side of an uploaded picture; a larger one is refused before it is decoded.",
+        unit="pixels",
+    )
+    uploads: str = _setting(
+        "AEGIS_UPLOADS",
+        parse.string,
+        "instance/uploads",
+        "Folder of uploaded pictures, outside of the code; several machines need AEGIS_UPLOADS_S3_URL instead.",
+    )
+    uploads_s3_url: str = _setting(
+        "AEGIS_UPLOADS_S3_URL",
+        parse.s3_address,
+        "",
+        "Bucket of uploaded pictures: s3://key:secret@host/bucket?region=eu-central-1, tls=off for a test; replaces the folder.",
+        secret=True,
     )
     workers: int = _setting(
         "AEGIS_WORKERS",

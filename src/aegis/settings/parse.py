@@ -4,7 +4,7 @@ import datetime
 import ipaddress
 import re
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -114,6 +114,27 @@ def redis_address(text: str) -> str:
     """Read the address of a Redis; empty means none."""
     if text and text.partition("://")[0] not in {"redis", "rediss", "redis+sentinel", "redis+cluster"}:
         raise ValueError("must start with redis://, rediss://, redis+sentinel:// or redis+cluster://")
+    return text
+
+
+def s3_address(text: str) -> str:
+    """Read `s3://key:secret@host/bucket`; empty means none."""
+    if not text:
+        return ""
+    message = "must be s3://key:secret@host/bucket?region=name, with / + @ : in the secret percent-encoded"
+    try:
+        parts = urlsplit(text)
+        known = parse_qs(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+        complete = all(
+            [parts.scheme == "s3", parts.username, parts.password, parts.hostname, parts.port != 0]
+        )
+    except ValueError:
+        raise ValueError(message) from None
+    named = re.fullmatch(r"/[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._-]+)*/?", parts.path)
+    if not complete or not named or parts.fragment or set(known) - {"region", "tls"}:
+        raise ValueError(message)
+    if known.get("tls", ["on"]) not in (["on"], ["off"]):
+        raise ValueError("has a tls that is neither on nor off")
     return text
 
 

@@ -5,19 +5,24 @@ Every fault is a 400 that names the field and the fix; the value itself is never
 
 import json
 import re
-from collections.abc import Iterator
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import flask
 import pydantic
 from pydantic_core import ErrorDetails
-from werkzeug.exceptions import ClientDisconnected
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from aegis.errors import BadRequest, InvalidInput, UnsupportedMediaType
+from aegis.errors import BadRequest, InvalidInput, TooLarge, UnsupportedMediaType
+from aegis.settings import Settings
 
-MAX_DEPTH = 8
-"""Nested arrays and objects; no schema of ours needs more than four."""
+MAX_FAULTS = 50
+"""Fields that one refusal names, so that no answer grows with what was sent."""
 
+ENVELOPE = 65_536
+"""Bytes of a multipart body beside its file."""
+
+_BAD_CHARACTER = re.compile("[\0\ud800-\udfff]")
 _JSON_TYPE = re.compile(r"application/([a-z0-9.+-]+\+)?json", re.IGNORECASE)
 _SENTENCES = {
     "missing": "Please fill this in.",
@@ -32,12 +37,58 @@ _SENTENCES = {
     "model_type": "Must be an object.",
 }
 Model = TypeVar("Model", bound="Body")
+View = TypeVar("View", bound=Callable[..., Any])
 
 
 class Body(pydantic.BaseModel):
     """The base of all request bodies: no unknown field, no number taken for a string."""
 
     model_config = pydantic.ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Upload(NamedTuple):
+    """A file as it was sent. Its name and type are what the client says of it, and true of nothing."""
+
+    content: bytes
+    filename: str
+    media_type: str
+
+
+def takes_upload(view: View) -> View:
+    """Mark a view that reads a file: its body may be as long as AEGIS_INPUT_UPLOAD and the form around it."""
+    view.takes_upload = True  # type: ignore[attr-defined]
+    return view
+
+
+def limit() -> None:
+    """Hold the current request's body to its limits before anybody reads it.
+
+    A longer one is refused by what it says of itself, also where no view would read it. The parts of a multipart body are counted while it is read (MAX_FORM_PARTS); a plain form would be taken apart in
+    whole first, so its fields are counted beforehand.
+    """
+    request = flask.request
+    if request.method in {"GET", "HEAD"}:
+        return
+    view = flask.current_app.view_functions.get(request.endpoint or "")
+    if hasattr(view, "takes_upload"):
+        request.max_content_length = _setting("AEGIS_INPUT_UPLOAD", Settings.input_upload) + ENVELOPE
+    most = request.max_content_length
+    if most is not None and (request.content_length or 0) > most:
+        raise RequestEntityTooLarge
+    if (
+        request.mimetype == "application/x-www-form-urlencoded"
+        and _received(request, keep=True).count(b"&") >= _fields_limit()
+    ):
+        raise TooLarge("The form has too many fields.")
+
+
+def _setting(name: str, otherwise: int) -> int:
+    value: int = flask.current_app.config.get(name, otherwise)
+    return value
+
+
+def _fields_limit() -> int:
+    return _setting("AEGIS_INPUT_FIELDS", Settings.input_fields)
 
 
 def read_json(model: type[Model]) -> Model:
@@ -64,11 +115,34 @@ def read_form(model: type[Model], *, drop: frozenset[str] = frozenset({"csrf_tok
     return _validated(model, values, strict=False)
 
 
-def _received(request: flask.Request) -> bytes:
+def read_upload(field: str, *, drop: frozenset[str] = frozenset({"csrf_token"})) -> Upload | None:
+    """Return the one file of a multipart body, or None where none was chosen; `drop` as in `read_form`."""
+    request = flask.request
+    if request.mimetype != "multipart/form-data":
+        raise UnsupportedMediaType(f"Send the file as multipart/form-data, in the field {field}.")
+    given = request.files.getlist(field)
+    others = (set(request.files) | set(request.form)) - drop - {field}
+    faults = {_shown(name): "There is no such field here; remove it." for name in sorted(others)[:MAX_FAULTS]}
+    if field in request.form:
+        faults[field] = "Must be a file."
+    elif len(given) > 1:
+        faults[field] = "Was sent twice; send it once."
+    if faults:
+        raise InvalidInput(fields=faults)
+    if not given:
+        return None
+    found = Upload(given[0].stream.read(), given[0].filename or "", given[0].mimetype)
+    return found if found.content or found.filename else None
+
+
+def _received(request: flask.Request, *, keep: bool = False) -> bytes:
     try:
-        return request.get_data(cache=False)
+        data = request.get_data(cache=keep)
     except ClientDisconnected:
         raise BadRequest("The request ended before it was complete.") from None
+    if request.content_length is None and len(data) >= (request.max_content_length or len(data) + 1):
+        raise RequestEntityTooLarge  # a body in chunks is cut at the limit, not refused
+    return data
 
 
 def _parsed(data: bytes) -> Any:
@@ -83,6 +157,8 @@ def _parsed(data: bytes) -> Any:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > _fields_limit():
+        raise TooLarge("A JSON object has too many members.")
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
@@ -105,16 +181,19 @@ def _validated(model: type[Model], value: Any, *, strict: bool = True) -> Model:
         return model.model_validate(value, strict=strict)
     except pydantic.ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        raise InvalidInput(fields={_place(detail): sentence(detail) for detail in details}) from None
+        raise InvalidInput(
+            fields={_place(detail): sentence(detail) for detail in details[:MAX_FAULTS]}
+        ) from None
 
 
 def _bad_texts(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Find NUL and lone surrogates, which no database takes, and nesting beyond any schema; iteratively."""
     waiting: list[tuple[str, Any, int]] = [(_shown(name), item, 1) for name, item in value.items()]
     waiting += [(_shown(name), name, 1) for name in value]
+    deepest = _setting("AEGIS_INPUT_DEPTH", Settings.input_depth)
     while waiting:
         name, item, depth = waiting.pop()
-        if depth > MAX_DEPTH:
+        if depth > deepest:
             raise BadRequest("The JSON is nested too deeply.")
         if isinstance(item, dict):
             waiting += [(name, part, depth + 1) for pair in item.items() for part in pair]
@@ -128,7 +207,7 @@ def _bad_texts(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _is_bad(text: str) -> bool:
-    return "\0" in text or any("\ud800" <= character <= "\udfff" for character in text)
+    return _BAD_CHARACTER.search(text) is not None
 
 
 def _shown(name: str) -> str:

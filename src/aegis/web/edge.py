@@ -35,6 +35,9 @@ _ALWAYS: Headers = [
     ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ]
 _OVERRIDABLE = {"content-security-policy", "referrer-policy", "cross-origin-resource-policy"}
+LENGTH_DIGITS = 18
+"""Digits of a Content-Length worth reading; int() of a very long number costs time."""
+
 _HEALTHY = b'{"status":"healthy"}'
 
 
@@ -64,6 +67,8 @@ class Edge:
         self._names = {name.lower() for name, _ in self._headers}
         self._on_first_request = on_first_request
         self._started_in = 0
+        self._longest = settings.input_query
+        self._most_headers, self._headers_size = settings.input_headers, settings.input_header_size
 
     def __call__(self, environ: Environ, start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request."""
@@ -71,13 +76,13 @@ class Edge:
         environ["aegis.request_id"] = request_id = os.urandom(8).hex()
         if path == "/health" and environ["REQUEST_METHOD"] in {"GET", "HEAD"}:
             return self._plain(environ, start_response, "200 OK", [("Cache-Control", "no-store")], _HEALTHY)
+        if (fault := self._fault(environ, path)) is not None:
+            return self._refuse(environ, start_response, fault)
         if self._started_in != os.getpid():
             self._started_in = os.getpid()
             self._on_first_request()
         if self._trusted:
             believe_proxies(environ, self._trusted)
-        if self._host is not None and _host(environ) != self._host:
-            return self._refuse(environ, start_response, errors.Misdirected())
         if self._is_https and environ.get("aegis.forwarded_scheme") == "http" and path != "/health/ready":
             return self._to_https(environ, start_response)
         fast = self._fast_paths.get(path)
@@ -85,6 +90,8 @@ class Edge:
             quick = fast(environ)
             if quick is not None:
                 return self._plain(environ, start_response, *quick)
+        if self._has_too_many_headers(environ):
+            return self._refuse(environ, start_response, errors.HeadersTooLarge())
 
         def start(status: str, headers: Headers, exc_info: Any = None) -> Callable[[bytes], object]:
             self._add(environ, headers)
@@ -92,6 +99,41 @@ class Edge:
             return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
 
         return self._inner(environ, start)
+
+    def _fault(self, environ: Environ, path: str) -> errors.AegisError | None:
+        """Return why a request is not even looked at: its size or framing as far as WSGI shows them, its host."""
+        query = environ.get("QUERY_STRING", "")
+        if len(path) > self._longest or len(query) > self._longest:
+            return errors.AddressTooLong()
+        if "\0" in path or "%00" in query:
+            return errors.BadRequest("The address contains a NUL.")
+        if len(environ.get("HTTP_COOKIE", "")) > self._headers_size:
+            return errors.HeadersTooLarge()
+        if self._host is not None and _host(environ) != self._host:
+            return errors.Misdirected()
+        if environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ:
+            return self._bad_body(environ)
+        return None
+
+    def _has_too_many_headers(self, environ: Environ) -> bool:
+        """Count all headers; fast paths are spared that, as they read the cookie alone."""
+        sizes = [len(value) for name, value in environ.items() if name[:5] == "HTTP_"]
+        return len(sizes) > self._most_headers or sum(sizes) > self._headers_size
+
+    def _bad_body(self, environ: Environ) -> errors.AegisError | None:
+        """Judge what a body says of itself. One whose length is told twice or in two ways is a smuggled request."""
+        length: str = environ.get("CONTENT_LENGTH") or ""
+        if length and not (length.isascii() and length.isdigit()):
+            return errors.BadRequest("The Content-Length is not a number.")
+        if length and "HTTP_TRANSFER_ENCODING" in environ:
+            return errors.BadRequest("The request has both a Content-Length and a Transfer-Encoding.")
+        if len(length) > LENGTH_DIGITS:
+            return errors.TooLarge()
+        if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+            return errors.UnsupportedMediaType("Send the body uncompressed.")
+        if environ.get("HTTP_EXPECT", "100-continue").lower() != "100-continue":
+            return errors.ExpectationFailed()
+        return None
 
     def _add(self, environ: Environ, headers: Headers) -> None:
         """Add what every answer carries; a view may be stricter with the few headers that depend on content."""

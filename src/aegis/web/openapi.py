@@ -96,6 +96,8 @@ def _operation(
     ]
     if declared.body is not None:
         described["requestBody"] = {"required": True, "content": _json(_schema(declared.body, schemas))}
+    elif declared.file:
+        described["requestBody"] = {"required": True, "content": _file(declared.file)}
     needs: dict[str, list[str]] = {"session": []} if getattr(view, "guard_errors", ()) else {}
     security = {**needs, **({"csrf": []} if method not in _SAFE else {})}
     if security:
@@ -121,6 +123,17 @@ def _answer(status: int, model: type[pydantic.BaseModel] | None, schemas: dict[s
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:
     return {"application/json": {"schema": schema}}
+
+
+def _file(field: str) -> dict[str, Any]:
+    file = {"type": "string", "contentMediaType": "application/octet-stream"}
+    schema = {
+        "type": "object",
+        "properties": {field: file},
+        "required": [field],
+        "additionalProperties": False,
+    }
+    return {"multipart/form-data": {"schema": schema}}
 
 
 def _schema(model: type[pydantic.BaseModel], schemas: dict[str, Any]) -> dict[str, Any]:
@@ -154,6 +167,8 @@ def _listed(described: dict[str, Any]) -> list[dict[str, Any]]:
 def _fields(operation: dict[str, Any], schemas: dict[str, Any]) -> list[dict[str, Any]]:
     if "requestBody" not in operation:
         return []
-    reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
-    schema = schemas[reference.rpartition("/")[2]]
+    [content] = operation["requestBody"]["content"].values()
+    schema = content["schema"]
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"].rpartition("/")[2]]
     return [{"name": name, "required": name in schema.get("required", ())} for name in schema["properties"]]

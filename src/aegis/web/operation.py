@@ -34,25 +34,28 @@ class Operation:
     answers: Mapping[int, type[Answer] | None]
     errors: tuple[type[AegisError], ...]
     query: Mapping[str, str]
+    file: str
 
 
-def operation(
+def operation(  # noqa: PLR0913 - all that an operation declares
     *,
     answers: Mapping[int, type[Answer] | None],
     body: type[Body] | None = None,
     errors: tuple[type[AegisError], ...] = (),
     query: Mapping[str, str] | None = None,
     summary: str = "",
+    file: str = "",
 ) -> Callable[[Callable[..., Result]], Callable[..., flask.Response]]:
     """Declare a view. It gets its validated body as the keyword `body` and returns an Answer, or one with a status.
 
-    The summary is the first line of its docstring unless given.
+    The summary is the first line of its docstring unless given. `file` names the field in which the view takes a file
+    (mark it with `takes_upload`, and read it by `read_upload`).
     """
 
     def decorate(view: Callable[..., Result]) -> Callable[..., flask.Response]:
         first_line = (view.__doc__ or "").strip().partition("\n")[0]
-        reads = (BadRequest, InvalidInput, TooLarge, UnsupportedMediaType, CsrfFailed) if body else ()
-        declared = Operation(summary or first_line, body, answers, (*errors, *reads), query or {})
+        reads = (BadRequest, InvalidInput, TooLarge, UnsupportedMediaType, CsrfFailed) if body or file else ()
+        declared = Operation(summary or first_line, body, answers, (*errors, *reads), query or {}, file)
 
         @functools.wraps(view)
         def run(**arguments: Any) -> flask.Response:
