@@ -41,6 +41,7 @@ bench: setup-dev ## measure, see bench/README.md
 
 docs: setup-dev ## write the generated documents anew
 	@exec $(BIN)/aegis config --markdown > docs/SETTINGS.md
+	@exec $(BIN)/python docs/draw_architecture.py
 
 clean: ## remove .venv, caches and builds; instance/ with its data stays
 	@rm -rf .venv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

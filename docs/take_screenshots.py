@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - a script beside the documents, not a package
 """Take the pictures of README.md anew from the running platform: `.venv/bin/python -m docs.take_screenshots`.
 
 A database of its own with the sample course is used and thrown away; nothing of yours is touched.

@@ -135,11 +135,11 @@ class AddressTooLong(AegisError):
 
 
 class HeadersTooLarge(AegisError):
-    """There are more or longer headers than the settings allow, cookies included."""
+    """There are more or longer headers than the settings allow; cookies do not count."""
 
     status = 431
     code = "headers_too_large"
-    sentence = "The headers of the request are too many or too long; removing this site's cookies may help."
+    sentence = "The headers of the request are too many or too long."
 
 
 class ExpectationFailed(AegisError):

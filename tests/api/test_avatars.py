@@ -114,7 +114,7 @@ def test_a_refused_picture_leaves_the_one_before(anna: Browser, client: Browser,
 @pytest.mark.control("ASVS-5.0-5.3.2", "ASVS-5.0-1.1.1")
 @pytest.mark.parametrize(
     "name",
-    ["x", "../aegis.sqlite", "%2e%2e%2faegis.sqlite", "%252e%252e", "a%00.webp", ".webp", "A" * 22 + ".webp"],
+    ["x", "../aegis.sqlite", "%2e%2e%2faegis.sqlite", "%252e%252e", ".webp", "A" * 22 + ".webp"],
 )
 def test_no_other_file_is_reached_through_the_address_of_a_picture(
     anna: Browser, folder: Path, name: str

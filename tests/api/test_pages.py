@@ -116,7 +116,6 @@ ELSEWHERE = [
     ".evil.test",
     "?next=//evil.test",
     "#//evil.test",
-    "/\x00/evil.test",
     "/\\\\evil.test",
     "/profile\r\nLocation: //evil.test",
     "/\x0b/evil.test",

@@ -22,6 +22,8 @@ CONSOLE = "console"
 
 _FENCE = re.compile(r"^```(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _END = "\036"
+_STARTED = re.compile(r'\{"time": "[^\n]*"event": "sys_(?:startup|audit_chain_opened)"[^\n]*\}\n')
+"""What a server in the background logs when it begins to serve, in the middle of what a command prints."""
 
 
 class Command(NamedTuple):
@@ -121,7 +123,7 @@ def _done(replaced: list[Command], output: str) -> Iterator[Done]:
         if 2 * number + 1 >= len(parts):
             yield Done(command, -1, parts[-1] if 2 * number < len(parts) else "(not reached)")
             return
-        yield Done(command, int(parts[2 * number + 1]), parts[2 * number])
+        yield Done(command, int(parts[2 * number + 1]), _STARTED.sub("", parts[2 * number]))
 
 
 def _end_all(shell: "subprocess.Popen[bytes]") -> None:

@@ -178,7 +178,7 @@ def test_every_secret_is_documented_with_its_renewal() -> None:
     documented = {
         name: renewal
         for first, renewal in re.findall(r"^\| ([^|]+) \|[^|]+\|[^|]+\| ([^|]+) \|", text, re.MULTILINE)
-        for name in re.findall(r"`([A-Z_]+)`", first)
+        for name in re.findall(r"`([A-Z0-9_]+)`", first)
     }
     secret = {item.name for item in settings.declarations().values() if item.secret}
 

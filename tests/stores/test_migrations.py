@@ -320,7 +320,7 @@ def test_six_processes_may_be_the_first_to_use_an_embedded_database(sqlite_url: 
         for _ in range(6)
     ]
     results = [process.communicate(timeout=120) for process in processes]
-    assert [output for output, _ in results] == ["['safe-accounts']\n"] * 6, results
+    assert [output.splitlines()[-1] for output, _ in results] == ["['safe-accounts']"] * 6, results
 
 
 def test_an_in_memory_database_is_prepared_too() -> None:

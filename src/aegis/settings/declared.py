@@ -327,7 +327,7 @@ class Settings:
         "AEGIS_INPUT_HEADER_SIZE",
         parse.integer(2048, 1_048_576),
         32_768,
-        "All headers of a request together.",
+        "All headers of a request together, without cookies.",
         unit="bytes",
     )
     input_upload: int = _setting(

@@ -107,8 +107,6 @@ class Edge:
             return errors.AddressTooLong()
         if "\0" in path or "%00" in query:
             return errors.BadRequest("The address contains a NUL.")
-        if len(environ.get("HTTP_COOKIE", "")) > self._headers_size:
-            return errors.HeadersTooLarge()
         if self._host is not None and _host(environ) != self._host:
             return errors.Misdirected()
         if environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ:
@@ -116,8 +114,13 @@ class Edge:
         return None
 
     def _has_too_many_headers(self, environ: Environ) -> bool:
-        """Count all headers; fast paths are spared that, as they read the cookie alone."""
-        sizes = [len(value) for name, value in environ.items() if name[:5] == "HTTP_"]
+        """Count all headers but the cookies: junk among those makes a visitor, never an error.
+
+        Fast paths are spared that, as they read the cookies alone.
+        """
+        sizes = [
+            len(value) for name, value in environ.items() if name[:5] == "HTTP_" and name != "HTTP_COOKIE"
+        ]
         return len(sizes) > self._most_headers or sum(sizes) > self._headers_size
 
     def _bad_body(self, environ: Environ) -> errors.AegisError | None:
