@@ -110,8 +110,8 @@ def start(  # noqa: PLR0913 - all that a record holds
 
 
 def _make_room(account_id: str, keep: int) -> None:
-    ids = store.list_oldest_first(account_id)
-    store.remove(account_id, ids[: max(0, len(ids) - keep)])
+    while ids := store.list_beyond(account_id, keep, PURGE_BATCH):
+        store.remove(account_id, ids)
 
 
 def rotate(session: Session, token: str, *, level: int | None = None) -> str:

@@ -54,10 +54,11 @@ def list_live(account_id: str, used_after: int, started_after: int) -> Sequence[
     return db.rows(statement)
 
 
-def list_oldest_first(account_id: str) -> list[str]:
-    """Return the ids of all sessions of the account by age."""
+def list_beyond(account_id: str, keep: int, limit: int) -> list[str]:
+    """Return the ids of the sessions that are older than the `keep` latest ones of the account."""
     statement = sa.select(sessions.c.id).where(sessions.c.account_id == account_id)
-    return [row.id for row in db.rows(statement.order_by(sessions.c.started_us, sessions.c.id))]
+    latest_first = statement.order_by(sessions.c.started_us.desc(), sessions.c.id)
+    return [row.id for row in db.rows(latest_first.offset(keep).limit(limit))]
 
 
 def find_live(session_id: str, used_after: int, started_after: int) -> bool:
