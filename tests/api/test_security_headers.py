@@ -58,6 +58,7 @@ def test_every_answer_carries_each_header_once(request: pytest.FixtureRequest, p
             assert answer.headers.getlist(name) == [value], (name, answer.status)
         assert len(answer.headers.getlist("X-Request-ID")) == 1
         assert answer.headers.get("X-XSS-Protection", "0") == "0"
+        assert "Date" not in answer.headers, "the server says it"
 
 
 @pytest.mark.control("ASVS-5.0-3.4.3", "ASVS-5.0-3.4.6", "ASVS-5.0-3.2.1")

@@ -2,6 +2,7 @@
 
 import datetime
 from typing import Literal
+from urllib.parse import urlsplit
 
 import flask
 
@@ -43,13 +44,15 @@ def ready() -> tuple[Readiness, int]:
 
 @blueprint.get("/.well-known/security.txt")
 def security_txt() -> flask.Response:
-    """Tell researchers where to report faults (RFC 9116)."""
+    """Tell researchers where to report faults (RFC 9116): as set, or the host's mailbox for it (RFC 2142 section 4)."""
     settings = state.current().settings
-    if not settings.security_contact:
+    host = urlsplit(settings.public_url).hostname
+    contact = settings.security_contact or (f"mailto:security@{host}" if host else "")
+    if not contact:
         raise errors.NotFound
     expires = clock.as_datetime(clock.now()) + datetime.timedelta(days=180)
     lines = [
-        f"Contact: {settings.security_contact}",
+        f"Contact: {contact}",
         f"Expires: {expires:%Y-%m-%dT00:00:00Z}",
         "Preferred-Languages: en",
     ]

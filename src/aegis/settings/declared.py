@@ -387,7 +387,8 @@ class Settings:
         "AEGIS_SECURITY_CONTACT",
         parse.string,
         "",
-        "Where researchers report faults (mailto: or https:), shown in /.well-known/security.txt.",
+        "Where researchers report faults (mailto: or https:), shown in /.well-known/security.txt; "
+        "unless set, security@ at the host of AEGIS_URL.",
         rule="should be set",
     )
 

@@ -147,6 +147,8 @@ class Edge:
             headers += [pair for pair in self._headers if pair[0].lower() not in chosen]
         else:
             headers += self._headers
+        if "date" in present:  # the server says it; twice would be malformed (RFC 9110 section 6.6.1)
+            headers[:] = [pair for pair in headers if pair[0].lower() != "date"]
         if self._asked(environ) or "set-cookie" in present:
             headers[:] = [pair for pair in headers if pair[0].lower() != "cache-control"]
             headers += [("Cache-Control", "no-store")]

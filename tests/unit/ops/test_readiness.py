@@ -75,3 +75,26 @@ def test_a_fault_of_our_own_is_logged_and_not_ready(new_app, caplog):
 
     assert answers == [AWAY]
     assert "readiness_failed" in caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("environ", "contact"),
+    [
+        ({}, "mailto:security@localhost"),
+        ({"AEGIS_URL": "https://platform.test"}, "mailto:security@platform.test"),
+        (
+            {"AEGIS_URL": "https://platform.test", "AEGIS_SECURITY_CONTACT": "https://school.test/security"},
+            "https://school.test/security",
+        ),
+    ],
+)
+def test_researchers_find_a_contact(new_app, environ, contact):
+    """RFC 9116; where nobody chose one, the mailbox that RFC 2142 reserves for it."""
+    client = new_app(**environ).test_client()
+    host = {"Host": "platform.test"} if environ else {}
+    answer = client.get("/.well-known/security.txt", headers=host)
+    lines = dict(line.split(": ", 1) for line in answer.text.splitlines())
+
+    assert (answer.status_code, answer.mimetype) == (200, "text/plain")
+    assert lines["Contact"] == contact
+    assert lines["Canonical"].endswith("/.well-known/security.txt")

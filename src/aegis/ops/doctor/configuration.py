@@ -131,7 +131,8 @@ def security_contact(app: flask.Flask) -> Result:
     contact = state_of(app).settings.security_contact
     if not contact:
         return finding(
-            "/.well-known/security.txt is missing.", "Set AEGIS_SECURITY_CONTACT=mailto:security@your.host."
+            "/.well-known/security.txt names no contact that you chose.",
+            "Set AEGIS_SECURITY_CONTACT=mailto:security@your.host.",
         )
     if not contact.startswith(("mailto:", "https://", "tel:")):
         return finding(
