@@ -5,9 +5,13 @@ connection tells how far it is ahead of this machine (`follow`), and `now` corre
 """
 
 import datetime
+import re
 import time
 
 _ahead_s = 0
+_AGE = re.compile(r"([0-9]{1,6})([smhd])")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def now() -> int:
@@ -40,3 +44,19 @@ def as_datetime(epoch: int) -> datetime.datetime:
 def as_text(epoch: int) -> str:
     """Return RFC 3339 in UTC with a Z, as every JSON answer shows times."""
     return as_datetime(epoch).isoformat().replace("+00:00", "Z")
+
+
+def from_text(text: str, *, is_end: bool = False) -> int:
+    """Read a time as people type it: a date, RFC 3339 (UTC unless it says otherwise), or an age such as `24h` or `7d`.
+
+    A date stands for its first second, or for its last where it ends a span. Raises ValueError with the fix.
+    """
+    typed = text.strip()
+    if age := _AGE.fullmatch(typed):
+        return now() - int(age[1]) * _UNITS[age[2]]
+    try:
+        moment = datetime.datetime.fromisoformat(typed)
+        epoch = int((moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp())
+    except (ValueError, OverflowError):
+        raise ValueError("must be a time such as 2026-11-25, 2026-11-25T08:00:00Z, 24h or 7d") from None
+    return epoch + 86_399 if is_end and _DATE.fullmatch(typed) else epoch

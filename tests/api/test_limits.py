@@ -233,7 +233,7 @@ def test_the_page_of_a_refusal_says_how_long_to_wait(app: flask.Flask) -> None:
 def test_a_refusal_is_recorded_with_its_limit(app: flask.Flask) -> None:
     account_id = add_account(app, "anna")
     guess_until_refused(app, "anna")
-    [refused] = [row for row in rows(app, "audit") if row["event"] == "excess_rate_limit_exceeded"]
+    [refused] = [row for row in rows(app, "audit") if row["event"] == "authn_login_lock"]
     assert refused["account_id"] == account_id
     assert '"limit":"login-account"' in refused["data"]
     assert WRONG not in str(rows(app, "audit"))

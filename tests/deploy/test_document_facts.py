@@ -2,6 +2,7 @@
 
 import csv
 import importlib
+import logging
 import re
 import runpy
 import subprocess
@@ -162,6 +163,16 @@ def test_documented_error_codes_are_those_of_the_code(client: FlaskClient) -> No
         if not kind.__name__.startswith("_") and not kind.__module__.startswith("aegis.ops")
     }
     assert documented == served
+
+
+@pytest.mark.control("ASVS-5.0-16.1.1", "CS-LOG-1")
+def test_the_inventory_of_events_is_the_code_s() -> None:
+    listed = [cells for cells in rows("audit.md", columns=4) if cells[0].startswith("`")]
+    documented = {name: cells[2] for cells in listed for name in re.findall(r"`([a-z_]+)`", cells[0])}
+
+    assert documented == {
+        event.value: "warning" if event.level == logging.WARNING else "info" for event in Event
+    }
 
 
 # --- names ----------------------------------------------------------------------------------------------------------

@@ -92,6 +92,31 @@ def test_threads_and_processes_write_without_losing_or_tearing_anything(migrated
     dispose(app)
 
 
+def write_until_killed(url: str, counted: Any) -> None:
+    made = make_app(DATABASE_URL=url)
+    while True:
+        write(made, 1)
+        counted.release()
+
+
+def test_a_killed_writer_leaves_a_whole_record(migrated_url: str) -> None:
+    counted = SPAWNED.Semaphore(0)
+    child = SPAWNED.Process(target=write_until_killed, args=(migrated_url, counted))
+    child.start()
+    for _ in range(20):
+        assert counted.acquire(timeout=60)
+    child.kill()
+    child.join(30)
+    app = make_app(DATABASE_URL=migrated_url, AEGIS_DATABASE_TIMEOUT="10")
+    write(app, 1)
+
+    stored = [row for row in rows(app, "audit") if row["event"] == Event.LOGIN_SUCCESS]
+    assert len(stored) >= 20 + 1
+    assert len({row["chain"] for row in stored}) == 2
+    assert faults(app) == []
+    dispose(app)
+
+
 @pytest.mark.control("ASVS-5.0-16.4.2")
 @pytest.mark.parametrize(
     ("statement", "named"),

@@ -6,6 +6,19 @@
 
 from aegis.audit.chain import Heads, heads_in
 from aegis.audit.events import Event
-from aegis.audit.service import Audit, Seen, record, search, verify, walk
+from aegis.audit.model import Seen
+from aegis.audit.service import Audit, count, heads, record, search, verify, walk
 
-__all__ = ["Audit", "Event", "Heads", "Seen", "heads_in", "record", "search", "verify", "walk"]
+__all__ = [
+    "Audit",
+    "Event",
+    "Heads",
+    "Seen",
+    "count",
+    "heads",
+    "heads_in",
+    "record",
+    "search",
+    "verify",
+    "walk",
+]

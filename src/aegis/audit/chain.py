@@ -20,6 +20,9 @@ FIRST = "0" * 64
 NEAR = 100
 """How far from its place a row is looked for before it counts as changed."""
 
+LONGEST = 1_000_000
+"""More rows than any chain has: a number beyond it was written by somebody else."""
+
 Heads = dict[str, dict[int, str]]
 """By chain and number the MACs that were written down elsewhere."""
 
@@ -38,6 +41,14 @@ class Entry(NamedTuple):
     address: str
     request_id: str
     data: str
+    mac: str
+
+
+class Head(NamedTuple):
+    """The last row of a chain."""
+
+    chain: str
+    number: int
     mac: str
 
 
@@ -79,10 +90,11 @@ class _Walk:
 
     def __init__(self, rows: list[Entry], told: Mapping[int, str], keyring: Keyring) -> None:
         self._chain = rows[0].chain
-        self._rows = {row.number: row for row in rows}
+        self._rows = {row.number: row for row in rows if 0 < row.number <= LONGEST}
+        self._strays = sorted(row.number for row in rows if row.number not in self._rows)
         self._told = told
         self._keyring = keyring
-        self._last = max(self._rows)
+        self._last = max(self._rows, default=0)
         self._before = FIRST
         """The MAC that the next row continues; nothing if the row that held it is missing."""
         self._is_doubtful = False
@@ -104,7 +116,7 @@ class _Walk:
             sentence = self._continue(own, number) if own is not None else self._judge(row, number)
             if sentence:
                 yield Fault(self._chain, number, sentence)
-        for number in sorted(stray for stray in self._rows if stray < 1):
+        for number in self._strays:
             yield Fault(self._chain, number, "stands out of order.")
         cut = max(self._told, default=0)
         if cut > self._last:

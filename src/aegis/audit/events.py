@@ -1,6 +1,7 @@
 """What is recorded, under the names of the OWASP Logging Vocabulary Cheat Sheet; ours continue its prefixes."""
 
 import enum
+import logging
 
 
 class Event(enum.StrEnum):
@@ -34,3 +35,29 @@ class Event(enum.StrEnum):
     STARTED = "sys_startup"
     HEAD = "sys_audit_head"
     CHAIN_OPENED = "sys_audit_chain_opened"
+
+    @property
+    def level(self) -> int:
+        """How loud the event is, as a level of `logging`."""
+        return level_of(self.value)
+
+
+_WARNINGS = frozenset(
+    {
+        Event.LOGIN_FAILURE,
+        Event.LOGIN_LIMITED,
+        Event.CONFIRM_FAILURE,
+        Event.PASSWORD_CHANGE_FAILURE,
+        Event.RATE_LIMITED,
+        Event.CSRF_REFUSED,
+        Event.INPUT_REJECTED,
+        Event.FORBIDDEN,
+        Event.SESSION_LATE_USE,
+        Event.ROLE_CHANGED,
+    }
+)
+
+
+def level_of(event: str) -> int:
+    """Return how loud an event of this name is: what was refused or failed, and changed rights, are warnings."""
+    return logging.WARNING if event in _WARNINGS else logging.INFO

@@ -10,11 +10,12 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from aegis import clock, db, errors, state, tally, tokens
 from aegis.audit import chain, store
 from aegis.audit.events import Event
+from aegis.audit.model import Place, Seen
 from aegis.tokens import Keyring
 from aegis.web import Client
 
@@ -32,7 +33,9 @@ WAIT_S = 5.0
 
 _HEADS = 100
 _NOBODY = Client("", "", "")
-_REFUSALS = frozenset({Event.CSRF_REFUSED, Event.INPUT_REJECTED, Event.FORBIDDEN, Event.RATE_LIMITED})
+_REFUSALS = frozenset(
+    {Event.CSRF_REFUSED, Event.INPUT_REJECTED, Event.FORBIDDEN, Event.RATE_LIMITED, Event.LOGIN_LIMITED}
+)
 
 
 class Audit:
@@ -81,7 +84,7 @@ class Audit:
         finally:
             subject = {"account_id": account_id, "actor_id": actor_id, "address": client.address}
             told = {**subject, "request_id": client.request_id, **known, **place}
-            logger.info(event.value, extra={"aegis": told})
+            logger.log(event.level, event.value, extra={"aegis": told})
 
     def write_head(self) -> None:
         """Send the end of this process's chain out of the machine once more, so that silence is noticed too."""
@@ -183,32 +186,12 @@ def record(
     state.current().audit.record(event, client, account_id=account_id, actor_id=actor_id, **data)
 
 
-class Seen(NamedTuple):
-    """One event as it is shown to people and exported."""
-
-    chain: str
-    number: int
-    at: int
-    event: str
-    account_id: str | None
-    actor_id: str | None
-    address: str
-    request_id: str
-    data: dict[str, Any]
-    mac: str
-
-    @property
-    def place(self) -> store.Place:
-        """Where this event stands among all, for the next page."""
-        return (self.at, self.chain, self.number)
-
-
 def search(  # noqa: PLR0913 - each is a column to search by
     *,
     account_id: str | None = None,
     events: Sequence[str] | None = None,
     address: str | None = None,
-    before: store.Place | None = None,
+    before: Place | None = None,
     since: int | None = None,
     limit: int = 50,
 ) -> list[Seen]:
@@ -222,6 +205,16 @@ def search(  # noqa: PLR0913 - each is a column to search by
 def walk(since: int = 0) -> Iterator[Seen]:
     """Yield the record since a time, the earliest first, for an export."""
     return (_seen(row) for row in store.walk_since(since))
+
+
+def count() -> int:
+    """Return how many rows there are."""
+    return store.count()
+
+
+def heads() -> list[chain.Head]:
+    """Return the ends of the latest chains, to be kept where this machine cannot write."""
+    return [chain.Head._make(row) for row in store.list_heads(Event.CHAIN_OPENED, _HEADS)]
 
 
 def verify(keyring: Keyring, told: Mapping[str, Mapping[int, str]] | None = None) -> Iterator[chain.Fault]:

@@ -6,13 +6,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from aegis import db
+from aegis.audit.model import Place
 from aegis.schema import audit
 
 PAGE = 1000
 
 Row = sa.Row[Any]
-Place = tuple[int, str, int]
-"""Time, chain and number of a row: where a page ended."""
 
 
 def add(values: dict[str, Any]) -> None:
@@ -100,3 +99,9 @@ def search(  # noqa: PLR0913 - each is a column to search by
 def list_of_event(event: str) -> Sequence[Row]:
     """Return all rows of one kind."""
     return db.rows(sa.select(audit).where(audit.c.event == event))
+
+
+def count() -> int:
+    """Return how many rows there are."""
+    found = db.row(sa.select(sa.func.count()).select_from(audit))
+    return int(found[0]) if found else 0

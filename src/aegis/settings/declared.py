@@ -357,6 +357,12 @@ class Settings:
         "Bucket of uploaded pictures: s3://key:secret@host/bucket?region=eu-central-1, tls=off for a test; replaces the folder.",
         secret=True,
     )
+    audit_export_format: str = _setting(
+        "AEGIS_AUDIT_EXPORT_FORMAT",
+        parse.choice("jsonl", "cef", "syslog"),
+        "jsonl",
+        "What `aegis audit export` writes unless told otherwise: JSON lines, ArcSight CEF, or syslog (RFC 5424).",
+    )
     workers: int = _setting(
         "AEGIS_WORKERS",
         parse.integer(1, 256),

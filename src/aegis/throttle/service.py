@@ -21,6 +21,9 @@ from aegis.web import Client
 JUDGED_WITHIN_S = 5.0
 """How long an attempt waits for others that hold the budget."""
 
+_LOCKS = frozenset({"login-account", "login-device", "login-pair"})
+"""Policies that shut one account; `login-address` shuts a place."""
+
 
 class Subject(NamedTuple):
     """One thing that is counted: an address, an account, a device, under its limit."""
@@ -61,9 +64,8 @@ def attempt(
     spent = _spend(application, [_key(action, subject, application.keyring) for subject in subjects])
     if any(spent.waits_ms):
         refusal = _refusal(action, subjects, spent.waits_ms)
-        audit.record(
-            Event.RATE_LIMITED, client, account_id=account_id, limit=refusal.policy, wait_s=refusal.wait_s
-        )
+        event = Event.LOGIN_LIMITED if refusal.policy in _LOCKS else Event.RATE_LIMITED
+        audit.record(event, client, account_id=account_id, limit=refusal.policy, wait_s=refusal.wait_s)
         raise refusal
     tried = Attempt()
     try:

@@ -19,6 +19,7 @@ COMMANDS: Commands = {
     "config": ("aegis.ops.cli.settings:config", "Show every setting, its value and where it comes from."),
     "secret": ("aegis.ops.cli.settings:secret", "Print a fresh key for SECRET_KEY."),
     "user": ("aegis.ops.cli.user:user", "Administer accounts."),
+    "audit": ("aegis.ops.cli.audit:audit", "Verify and export the record of security events."),
     "sessions": ("aegis.ops.cli.sessions:sessions", "Look after stored sessions."),
 }
 
