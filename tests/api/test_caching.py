@@ -11,6 +11,8 @@ PRIVATE = (
     "/",
     "/profile",
     "/account/security",
+    "/account/activity",
+    "/api/activity",
     "/reauthenticate",
     "/login",
     "/register",

@@ -2,6 +2,8 @@
 
 from pydantic import Field
 
+from aegis import clock
+from aegis.audit import Seen, sentences
 from aegis.sessions.schemas import User
 from aegis.web import Answer, Body
 
@@ -63,3 +65,36 @@ class Registered(Answer):
 
     message: str
     user: User
+
+
+class ActivityQuery(Body):
+    """Where a page of the own activity begins."""
+
+    cursor: str | None = Field(default=None, max_length=200)
+
+
+class Happened(Answer):
+    """One thing that happened to the own account."""
+
+    time: str
+    event: str
+    sentence: str
+    address: str
+
+    @classmethod
+    def of(cls, seen: Seen) -> "Happened":
+        """Tell the owner of an event."""
+        address = "" if sentences.is_by_others(seen) else seen.address
+        return cls(
+            time=clock.as_text(seen.at),
+            event=seen.event,
+            sentence=sentences.for_owner(seen),
+            address=address,
+        )
+
+
+class Activity(Answer):
+    """What happened lately, the latest first; `next` is the cursor of the page after this one."""
+
+    activity: list[Happened]
+    next: str | None

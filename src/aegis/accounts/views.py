@@ -2,28 +2,35 @@
 
 import flask
 
-from aegis import clock, csrf, errors, sessions, state, throttle, uploads
+from aegis import audit, clock, csrf, errors, sessions, state, throttle, uploads
 from aegis.accounts import avatars, service
 from aegis.accounts.schemas import (
+    Activity,
+    ActivityQuery,
     Changed,
     ChangeEmail,
     ChangePassword,
     ChangeProfile,
+    Happened,
     Profile,
     ProfileAnswer,
     Register,
     Registered,
 )
+from aegis.audit import sentences
 from aegis.sessions import service as session_service
 from aegis.sessions.required import fresh_login_required, login_required, signed_in
 from aegis.sessions.schemas import Ended, ListedSession, SessionList, User
-from aegis.web import client, device, operation, read_upload, takes_upload
+from aegis.web import client, device, operation, read_query, read_upload, takes_upload
 
 blueprint = flask.Blueprint("aegis_accounts", __name__, url_prefix="/api")
 pictures = flask.Blueprint("aegis_pictures", __name__)
 
 AVATAR = "avatar"
 """The field in which a picture comes."""
+
+ACTIVITY_PAGE = 50
+"""Lines of one answer about the own activity."""
 
 PICTURE_POLICY = "default-src 'none'; sandbox"
 """Opened by itself, a picture runs nothing, whatever a browser might take it for."""
@@ -197,6 +204,25 @@ def end_other_sessions() -> Ended:
     own = signed_in()
     ended = service.revoke_sessions(own.account_id, client(), but=own.id)
     return Ended(message="All other sessions have ended.", ended=ended)
+
+
+@blueprint.get("/activity")
+@login_required
+@operation(
+    answers={200: Activity},
+    errors=(errors.InvalidInput,),
+    query={"cursor": "The `next` of the page before; without it, the latest."},
+)
+def activity() -> Activity:
+    """Tell what happened to the own account, in plain words, the latest first."""
+    return own_activity(read_query(ActivityQuery).cursor)
+
+
+def own_activity(cursor: str | None = None, limit: int = ACTIVITY_PAGE) -> Activity:
+    """Return a page of the own activity; JSON and page views share it."""
+    own = signed_in().account_id
+    found, following = audit.page(cursor, limit, account_id=own, events=sentences.SHOWN)
+    return Activity(activity=[Happened.of(seen) for seen in found], next=following)
 
 
 def _listed(item: session_service.Listed, own_id: str) -> ListedSession:

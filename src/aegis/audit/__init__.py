@@ -7,7 +7,7 @@
 from aegis.audit.chain import Heads, heads_in
 from aegis.audit.events import Event
 from aegis.audit.model import Seen
-from aegis.audit.service import Audit, count, heads, record, search, verify, walk
+from aegis.audit.service import Audit, count, heads, page, record, search, verify, walk
 
 __all__ = [
     "Audit",
@@ -17,6 +17,7 @@ __all__ = [
     "count",
     "heads",
     "heads_in",
+    "page",
     "record",
     "search",
     "verify",

@@ -28,6 +28,7 @@ class Event(enum.StrEnum):
     ACCOUNT_CREATED = "user_created"
     ACCOUNT_UPDATED = "user_updated"
     ACCOUNT_DEACTIVATED = "user_archived"
+    ACCOUNT_ACTIVATED = "user_activated"
     ACCOUNT_DELETED = "user_deleted"
     ACCOUNTS_IMPORTED = "user_imported"
     ACCOUNTS_EXPORTED = "user_exported"

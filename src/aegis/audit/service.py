@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aegis import clock, db, errors, state, tally, tokens
-from aegis.audit import chain, store
+from aegis.audit import chain, model, store
 from aegis.audit.events import Event
 from aegis.audit.model import Place, Seen
 from aegis.tokens import Keyring
@@ -200,6 +200,19 @@ def search(  # noqa: PLR0913 - each is a column to search by
         account_id=account_id, events=events, address=address, before=before, since=since, limit=limit
     )
     return [_seen(row) for row in found]
+
+
+def page(cursor: str | None, limit: int, **conditions: Any) -> tuple[list[Seen], str | None]:
+    """Return the events behind a cursor that match as in `search`, and the cursor of the page after them, if any.
+
+    Raises InvalidInput for a cursor that is none.
+    """
+    try:
+        before = model.from_cursor(cursor) if cursor else None
+    except ValueError as fault:
+        raise errors.InvalidInput(fields={"cursor": f"This {fault}."}) from None
+    found = search(before=before, limit=limit + 1, **conditions)
+    return found[:limit], model.as_cursor(found[limit - 1].place) if len(found) > limit else None
 
 
 def walk(since: int = 0) -> Iterator[Seen]:

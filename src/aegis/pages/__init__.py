@@ -31,8 +31,10 @@ def state_of(app: flask.Flask) -> state.State:
     return found
 
 
-def _datetime(value: datetime.datetime | int) -> Markup:
+def _datetime(value: datetime.datetime | int | str) -> Markup:
     """Show a time to people; the machine-readable form stands beside it."""
+    if isinstance(value, str):
+        value = datetime.datetime.fromisoformat(value)
     moment = clock.as_datetime(value) if isinstance(value, int) else value
     return Markup('<time datetime="{}">{}</time>').format(
         moment.isoformat(), f"{moment:%-d %B %Y, %H:%M} UTC"

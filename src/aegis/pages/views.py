@@ -17,7 +17,7 @@ from aegis.login.schemas import Login, Reauthenticate
 from aegis.pages.again import finish, local_path
 from aegis.sessions import service as session_service
 from aegis.sessions.required import fresh_login_required, login_required, signed_in
-from aegis.web import client, device, faults, read_form, read_upload, takes_upload
+from aegis.web import client, device, faults, read_form, read_query, read_upload, takes_upload
 
 blueprint = flask.Blueprint(
     "aegis_pages",
@@ -26,6 +26,9 @@ blueprint = flask.Blueprint(
     static_folder="static",
     static_url_path="/static/aegis",
 )
+
+LATELY = 8
+"""Lines of recent activity beside sessions and devices."""
 
 _BESIDE = frozenset({csrf.FIELD, "next", "resume"})
 
@@ -249,8 +252,18 @@ def forget_device(device_id: str) -> ResponseReturnValue:
     return flask.redirect(flask.url_for("aegis_pages.security"), 303)
 
 
+@blueprint.get("/account/activity")
+@login_required
+def activity() -> ResponseReturnValue:
+    """Show all that happened to the own account, page by page."""
+    page = accounts_views.own_activity(read_query(schemas.ActivityQuery).cursor)
+    return flask.render_template("aegis/activity.html", happened=page.activity, next=page.next)
+
+
 def _security(error: errors.AegisError | None = None) -> ResponseReturnValue:
-    return _form("aegis/security.html", error, sessions=_own_sessions(), devices=_own_devices())
+    happened = accounts_views.own_activity(limit=LATELY).activity
+    words = {"sessions": _own_sessions(), "devices": _own_devices(), "happened": happened}
+    return _form("aegis/security.html", error, **words)
 
 
 def _own_devices() -> list[dict[str, Any]]:

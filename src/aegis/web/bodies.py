@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 import flask
 import pydantic
 from pydantic_core import ErrorDetails
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from aegis.errors import BadRequest, InvalidInput, TooLarge, UnsupportedMediaType
@@ -105,14 +106,21 @@ def read_json(model: type[Model]) -> Model:
 
 def read_form(model: type[Model], *, drop: frozenset[str] = frozenset({"csrf_token"})) -> Model:
     """Return the request's form as `model`; fields named in `drop` belong to others and are left out."""
-    values: dict[str, Any] = {}
-    for name, given in flask.request.form.lists():
-        if name in drop:
-            continue
-        if len(given) > 1:
-            raise InvalidInput(fields={_shown(name): "Was sent twice; send it once."})
-        values[name] = given[0].replace("\r\n", "\n")
-    return _validated(model, values, strict=False)
+    return _validated(model, dict(_once(flask.request.form, drop)), strict=False)
+
+
+def read_query(model: type[Model]) -> Model:
+    """Return the query of the request's address as `model`. An empty field counts as left out: forms send all of theirs."""
+    given = {name: text for name, text in _once(flask.request.args) if text.strip()}
+    return _validated(model, given, strict=False)
+
+
+def _once(fields: MultiDict[str, str], drop: frozenset[str] = frozenset()) -> Iterator[tuple[str, str]]:
+    for name, given in fields.lists():
+        if name not in drop:
+            if len(given) > 1:
+                raise InvalidInput(fields={_shown(name): "Was sent twice; send it once."})
+            yield name, given[0].replace("\r\n", "\n")
 
 
 def read_upload(field: str, *, drop: frozenset[str] = frozenset({"csrf_token"})) -> Upload | None:

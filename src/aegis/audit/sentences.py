@@ -1,0 +1,60 @@
+"""Events in plain words, for the person whose account they are about."""
+
+from collections.abc import Mapping
+
+from aegis.audit.events import Event
+from aegis.audit.model import Seen
+from aegis.web import OPERATOR
+
+_WORDS: Mapping[str, str] = {
+    Event.LOGIN_SUCCESS: "You signed in.",
+    Event.LOGIN_FAILURE: "Somebody tried to sign in, with a wrong password.",
+    Event.LOGIN_LIMITED: "Further attempts to sign in were refused for a while.",
+    Event.CONFIRMED: "You confirmed that it is you.",
+    Event.CONFIRM_FAILURE: "Inside one of your sessions, somebody gave a wrong password.",
+    Event.PASSWORD_CHANGED: "Your password was changed. All other sessions ended.",
+    Event.PASSWORD_CHANGE_FAILURE: "Somebody tried to change your password, and did not know the current one.",
+    Event.PASSWORD_RESET_LINK: "A link for choosing a new password was made for you.",
+    Event.RATE_LIMITED: "Too many attempts; further ones were refused for a while.",
+    Event.ROLE_CHANGED: "Your role was changed, and your sessions ended.",
+    Event.SESSION_ENDED: "A session ended.",
+    Event.SESSIONS_REVOKED: "Your other sessions were ended.",
+    Event.SESSION_LATE_USE: "A session that had expired was used again, and refused.",
+    Event.ACCOUNT_CREATED: "Your account was created.",
+    Event.ACCOUNT_UPDATED: "Your profile was changed.",
+    Event.ACCOUNT_DEACTIVATED: "Your account was deactivated.",
+    Event.ACCOUNT_ACTIVATED: "Your account was activated again.",
+    Event.DEVICE_FORGOTTEN: "A device that we knew was forgotten.",
+}
+SHOWN = tuple(_WORDS)
+"""The events that an account's owner is told of."""
+
+_FIELDS = {
+    "display_name": "display name",
+    "bio": "text about yourself",
+    "email": "e-mail address",
+    "avatar": "picture",
+}
+_DETAILS = {
+    (Event.SESSION_ENDED, "logout"): "You signed out.",
+    (Event.SESSION_ENDED, "revoked"): "You ended a session.",
+}
+
+
+def for_owner(seen: Seen) -> str:
+    """Return what happened, said to the owner of the account."""
+    sentence = _DETAILS.get((Event(seen.event), str(seen.data.get("reason")))) or _WORDS[seen.event]
+    if seen.event == Event.ACCOUNT_UPDATED:
+        names = [_FIELDS[name] for name in str(seen.data.get("fields", "")).split(",") if name in _FIELDS]
+        sentence = (
+            f"Your {' and '.join(names)} {'was' if len(names) == 1 else 'were'} changed."
+            if names
+            else sentence
+        )
+    return f"{sentence} An administrator did this." if is_by_others(seen) else sentence
+
+
+def is_by_others(seen: Seen) -> bool:
+    """Tell whether an administrator did it, or the operator on the machine itself; where from is their business."""
+    is_administrator = seen.actor_id is not None and seen.actor_id != seen.account_id
+    return is_administrator or seen.address == OPERATOR.address
