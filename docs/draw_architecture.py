@@ -19,6 +19,7 @@ WORDS = {
     "admin": "what administrators do",
     "login": "the ways in and out",
     "mfa": "second factors",
+    "passkeys": "WebAuthn",
     "accounts": "register, find, change",
     "csrf": "did one of our own pages send this?",
     "sessions": "cookie to record: start, rotate, end, list; guards",

@@ -14,6 +14,7 @@ from aegis.db import Database
 from aegis.login import views as login_views
 from aegis.ops import entry, housekeeping
 from aegis.ops import views as ops_views
+from aegis.passkeys import views as passkeys_views
 from aegis.passwords import Hasher
 from aegis.schema import metadata
 from aegis.sessions import check
@@ -84,6 +85,7 @@ class Aegis:
             login_views.blueprint,
             accounts_views.blueprint,
             accounts_views.pictures,
+            passkeys_views.blueprint,
             ops_views.blueprint,
             openapi.blueprint,
         ):

@@ -87,6 +87,31 @@ devices = sa.Table(
     sa.Column("last_seen_at", sa.BigInteger, nullable=False, index=True),
 )
 
+passkeys = sa.Table(
+    "passkeys",
+    metadata,
+    sa.Column("id", text(22), primary_key=True),
+    sa.Column(
+        "account_id", text(22), sa.ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    sa.Column("credential_hash", digest(), nullable=False, unique=True),
+    sa.Column("credential_id", sa.LargeBinary, nullable=False),
+    sa.Column("public_key", sa.LargeBinary, nullable=False),
+    sa.Column("sign_count", sa.BigInteger, nullable=False),
+    sa.Column("is_syncable", sa.Boolean, nullable=False),
+    sa.Column("is_synced", sa.Boolean, nullable=False),
+    sa.Column("name", text(80), nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("last_used_at", sa.BigInteger),
+)
+
+used_challenges = sa.Table(
+    "used_challenges",
+    metadata,
+    sa.Column("text_hash", digest(), primary_key=True),
+    sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
+)
+
 counters = sa.Table(
     "counters",
     metadata,

@@ -32,6 +32,8 @@ class Event(enum.StrEnum):
     ACCOUNT_DELETED = "user_deleted"
     ACCOUNTS_IMPORTED = "user_imported"
     ACCOUNTS_EXPORTED = "user_exported"
+    FACTOR_ADDED = "user_factor_added"
+    FACTOR_REMOVED = "user_factor_removed"
     DEVICE_FORGOTTEN = "user_device_forgotten"
     STARTED = "sys_startup"
     HEAD = "sys_audit_head"

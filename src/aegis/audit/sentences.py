@@ -24,6 +24,8 @@ _WORDS: Mapping[str, str] = {
     Event.ACCOUNT_UPDATED: "Your profile was changed.",
     Event.ACCOUNT_DEACTIVATED: "Your account was deactivated.",
     Event.ACCOUNT_ACTIVATED: "Your account was activated again.",
+    Event.FACTOR_ADDED: "A second way to prove that it is you was added.",
+    Event.FACTOR_REMOVED: "A second way to prove that it is you was removed.",
     Event.DEVICE_FORGOTTEN: "A device that we knew was forgotten.",
 }
 SHOWN = tuple(_WORDS)

@@ -3,11 +3,13 @@
 import contextlib
 from typing import Any, NamedTuple
 
-from aegis import audit, errors, throttle
+from aegis import audit, errors, throttle, tokens
 from aegis.accounts import service as accounts
 from aegis.accounts import store
 from aegis.audit import Event
 from aegis.login import devices
+from aegis.passkeys import service as passkeys
+from aegis.passkeys.service import Answered
 from aegis.sessions import Session
 from aegis.sessions import service as sessions
 from aegis.state import State
@@ -50,10 +52,63 @@ def with_password(  # noqa: PLR0913 - all that the browser came with
         _record_failure(application, name, row, client)
         raise
     token = sessions.start(row.id, application.settings, client, browser=browser, replaces=replaces)
-    signed = SignedIn(token, devices.remember(row.id, device_token, client, application.keyring))
+    return _signed_in(
+        application, row.id, token, device_token, client, method="password", via=subjects[0].kind
+    )
+
+
+def with_passkey(  # noqa: PLR0913 - all that the browser came with
+    application: State,
+    answered: Answered,
+    client: Client,
+    *,
+    device: str | None = None,
+    browser: str | None = None,
+    replaces: str | None = None,
+) -> SignedIn:
+    """Sign in with a passkey, without a name. Raises InvalidCredentials for whatever is wrong with it, or RateLimited."""
+    network = throttle.network(client.address, application.settings.limit_ipv6_prefix)
+    subject = Subject("address", network, application.settings.limit_login_address)
+    try:
+        with throttle.attempt("passkey", [subject], client) as attempt:
+            account_id = passkeys.account_of(application, passkeys.SIGN_IN, browser_of(browser), answered)
+            attempt.succeed()
+        token = sessions.start(
+            account_id,
+            application.settings,
+            client,
+            method="passkey",
+            level=sessions.FACTORS_LEVEL,
+            browser=browser,
+            replaces=replaces,
+        )
+    except errors.InvalidCredentials:
+        audit.record(Event.LOGIN_FAILURE, client, reason="passkey")
+        raise
+    device_token = devices.token_of(device, application.keyring)
+    return _signed_in(application, account_id, token, device_token, client, method="passkey", via="address")
+
+
+def browser_of(seed: str | None) -> str:
+    """Return what stands for a browser in its challenge."""
+    return tokens.hash_token(seed or "").hex()
+
+
+def _signed_in(  # noqa: PLR0913 - all that is told
+    application: State,
+    account_id: str,
+    token: str,
+    device_token: str | None,
+    client: Client,
+    *,
+    method: str,
+    via: str,
+) -> SignedIn:
+    """Know the device from now on, and record who signed in."""
+    signed = SignedIn(token, devices.remember(account_id, device_token, client, application.keyring))
     session = sessions.find(token, application.database, application.settings)
-    told = {"method": "password", "via": subjects[0].kind, "session": session.id if session else None}
-    audit.record(Event.LOGIN_SUCCESS, client, account_id=row.id, **told)
+    told = {"method": method, "via": via, "session": session.id if session else None}
+    audit.record(Event.LOGIN_SUCCESS, client, account_id=account_id, **told)
     return signed
 
 
@@ -116,6 +171,25 @@ def again(application: State, session: Session, token: str, password: str, clien
         raise errors.InvalidCredentials("The password is not right.")
     renewed = sessions.rotate(session, token)
     audit.record(Event.CONFIRMED, client, account_id=session.account_id, session=session.id)
+    return renewed
+
+
+def again_with_passkey(
+    application: State, session: Session, token: str, answered: Answered, client: Client
+) -> str:
+    """Confirm who is there by a passkey of the signed-in account; return the session's new, fresh token.
+
+    Raises InvalidCredentials for whatever is wrong with it, NotSignedIn when the session ended in the meantime.
+    """
+    subject = Subject("account", session.account_id, application.settings.limit_confirm)
+    with throttle.attempt("confirm", [subject], client, session.account_id) as attempt:
+        if passkeys.is_own(application, session, answered):
+            attempt.succeed()
+    if attempt.is_failure:
+        audit.record(Event.CONFIRM_FAILURE, client, account_id=session.account_id, method="passkey")
+        raise passkeys.Refused
+    renewed = sessions.rotate(session, token, level=sessions.FACTORS_LEVEL)
+    audit.record(Event.CONFIRMED, client, account_id=session.account_id, session=session.id, method="passkey")
     return renewed
 
 

@@ -13,6 +13,9 @@ from aegis.login.schemas import (
     Reauthenticate,
     SignedIn,
 )
+from aegis.passkeys import service as passkeys
+from aegis.passkeys import views as passkeys_views
+from aegis.passkeys.schemas import Ceremony, UsePasskey
 from aegis.sessions.required import login_required, signed_in
 from aegis.sessions.schemas import User
 from aegis.web import client, device, operation
@@ -50,6 +53,45 @@ def sign_in(name: str, password: str) -> None:
         browser=sessions.visitor_seed(create=False),
         replaces=sessions.presented_token(),
     )
+    _answer_with(signed)
+
+
+@blueprint.post("/api/login/passkey/options")
+@csrf.for_visitors
+@operation(answers={200: Ceremony}, errors=(errors.NotFound,))
+def begin_passkey() -> Ceremony:
+    """Begin a sign-in without a name: the answer is for navigator.credentials.get."""
+    browser = service.browser_of(sessions.visitor_seed(create=True))
+    return passkeys_views.remember(passkeys.begin_signing_in(state.current(), browser, passkeys_views.host()))
+
+
+@blueprint.post("/api/login/passkey")
+@csrf.for_visitors
+@operation(
+    body=UsePasskey,
+    answers={200: SignedIn},
+    errors=(errors.InvalidCredentials, errors.RateLimited, errors.NotFound),
+)
+def login_with_passkey(body: UsePasskey) -> SignedIn:
+    """Sign in with a passkey. The session of the cookie that came along, if any, ends."""
+    sign_in_with_passkey(body)
+    return SignedIn(message="You are signed in.", user=User.of(signed_in().account))
+
+
+def sign_in_with_passkey(typed: UsePasskey) -> None:
+    """Sign in and answer this request with the cookies; JSON and page views share it."""
+    signed = service.with_passkey(
+        state.current(),
+        passkeys_views.answered(typed.credential),
+        client(),
+        device=flask.request.cookies.get(_device_cookie()),
+        browser=sessions.visitor_seed(create=False),
+        replaces=sessions.presented_token(),
+    )
+    _answer_with(signed)
+
+
+def _answer_with(signed: service.SignedIn) -> None:
     sessions.give_cookie(signed.token)
     flask.after_this_request(lambda response: _give_device(response, signed.device))
 
@@ -88,6 +130,41 @@ def reauthenticate(body: Reauthenticate) -> SignedIn:
 def confirm(password: str) -> None:
     """Confirm the password and answer this request with the renewed cookie."""
     token = service.again(state.current(), signed_in(), sessions.presented_token() or "", password, client())
+    sessions.give_cookie(token)
+
+
+@blueprint.post("/api/reauthenticate/passkey/options")
+@login_required
+@operation(answers={200: Ceremony}, errors=(errors.NotFound,))
+def begin_confirming() -> Ceremony:
+    """Begin to confirm who is there by an own passkey: the answer is for navigator.credentials.get."""
+    return passkeys_views.remember(
+        passkeys.begin_confirming(state.current(), signed_in(), passkeys_views.host())
+    )
+
+
+@blueprint.post("/api/reauthenticate/passkey")
+@login_required
+@operation(
+    body=UsePasskey,
+    answers={200: SignedIn},
+    errors=(errors.InvalidCredentials, errors.RateLimited, errors.NotFound),
+)
+def reauthenticate_with_passkey(body: UsePasskey) -> SignedIn:
+    """Confirm by a passkey: the session gets a new token, counts as fresh and has two factors."""
+    confirm_with_passkey(body)
+    return SignedIn(message="Thank you. You can go on.", user=User.of(signed_in().account))
+
+
+def confirm_with_passkey(typed: UsePasskey) -> None:
+    """Confirm by a passkey and answer this request with the renewed cookie."""
+    token = service.again_with_passkey(
+        state.current(),
+        signed_in(),
+        sessions.presented_token() or "",
+        passkeys_views.answered(typed.credential),
+        client(),
+    )
     sessions.give_cookie(token)
 
 

@@ -14,6 +14,7 @@ import flask
 from aegis import audit, clock, errors, state, throttle
 from aegis.audit import Event
 from aegis.login import devices
+from aegis.passkeys import challenges
 from aegis.sessions import service
 from aegis.settings.declared import TESTING
 from aegis.web.client import HOUSEKEEPING
@@ -76,6 +77,7 @@ def purge(pause: threading.Event | None = None, batch: int = service.PURGE_BATCH
     gone = _in_batches(lambda: service.purge(settings, batch), waiting)
     _in_batches(lambda: devices.purge(batch), waiting)
     _in_batches(lambda: throttle.purge(batch), waiting)
+    _in_batches(lambda: challenges.purge(batch), waiting)
     return gone
 
 

@@ -9,7 +9,8 @@ import flask
 from markupsafe import Markup
 
 from aegis import clock, csrf, errors, state
-from aegis.pages import again, views
+from aegis.pages import again, passkeys, views
+from aegis.passkeys import service as passkeys_service
 from aegis.sessions import required
 
 
@@ -19,6 +20,8 @@ def register(app: flask.Flask) -> None:
     app.jinja_env.globals["csrf_token"] = csrf.token
     app.jinja_env.globals["current_account"] = required.current_account
     app.jinja_env.globals["site_name"] = state_of(app).settings.site_name
+    app.jinja_env.globals["passkeys_on"] = passkeys_service.is_on(state_of(app))
+    app.jinja_env.globals["own_passkeys"] = passkeys.own
     app.jinja_env.filters["datetime"] = _datetime
     app.register_error_handler(errors.NotSignedIn, again.sign_in)
     app.register_error_handler(errors.ReauthenticationRequired, again.confirm)

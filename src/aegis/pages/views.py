@@ -30,10 +30,11 @@ blueprint = flask.Blueprint(
 LATELY = 8
 """Lines of recent activity beside sessions and devices."""
 
-_BESIDE = frozenset({csrf.FIELD, "next", "resume"})
+BESIDE = frozenset({csrf.FIELD, "next", "resume"})
+"""What forms carry beside their fields."""
 
 
-def _form(template: str, error: errors.AegisError | None = None, **words: Any) -> ResponseReturnValue:
+def form_page(template: str, error: errors.AegisError | None = None, **words: Any) -> ResponseReturnValue:
     """Show a form with what was typed, passwords excepted, and what is wrong with it."""
     request = flask.request
     given = request.form if request.method == "POST" else request.args
@@ -54,7 +55,7 @@ def _form(template: str, error: errors.AegisError | None = None, **words: Any) -
     return response
 
 
-def _onward() -> ResponseReturnValue:
+def onward() -> ResponseReturnValue:
     """Go on where the person was: the form that was interrupted, the page asked for, or home."""
     resume = flask.request.form.get("resume")
     if resume:
@@ -67,7 +68,7 @@ def login() -> ResponseReturnValue:
     """Show the sign-in form."""
     if sessions.current() is not None:
         return flask.redirect(local_path(flask.request.args.get("next")) or "/", 303)
-    return _form("aegis/login.html")
+    return form_page("aegis/login.html")
 
 
 @blueprint.post("/login", endpoint="login_post")
@@ -75,17 +76,17 @@ def login() -> ResponseReturnValue:
 def login_post() -> ResponseReturnValue:
     """Sign in and go on."""
     try:
-        typed = read_form(Login, drop=_BESIDE)
+        typed = read_form(Login, drop=BESIDE)
         login_views.sign_in(typed.username, typed.password)
     except (errors.InvalidInput, errors.InvalidCredentials, errors.Busy, errors.RateLimited) as error:
-        return _form("aegis/login.html", error)
-    return _onward()
+        return form_page("aegis/login.html", error)
+    return onward()
 
 
 @blueprint.get("/register")
 def register() -> ResponseReturnValue:
     """Show the registration form."""
-    return _form("aegis/register.html")
+    return form_page("aegis/register.html")
 
 
 @blueprint.post("/register", endpoint="register_post")
@@ -93,13 +94,13 @@ def register() -> ResponseReturnValue:
 def register_post() -> ResponseReturnValue:
     """Create the account and sign in with it."""
     try:
-        typed = read_form(schemas.Register, drop=_BESIDE)
+        typed = read_form(schemas.Register, drop=BESIDE)
         accounts_views.sign_up(typed)
         login_views.sign_in(typed.username, typed.password)
     except (errors.InvalidInput, errors.Busy, errors.RateLimited) as error:
-        return _form("aegis/register.html", error)
+        return form_page("aegis/register.html", error)
     flask.flash("Welcome. Your account was created and you are signed in.", "success")
-    return _onward()
+    return onward()
 
 
 @blueprint.post("/logout")
@@ -114,7 +115,7 @@ def logout() -> ResponseReturnValue:
 @login_required
 def reauthenticate() -> ResponseReturnValue:
     """Ask for the password once more."""
-    return _form("aegis/reauthenticate.html")
+    return form_page("aegis/reauthenticate.html")
 
 
 @blueprint.post("/reauthenticate", endpoint="reauthenticate_post")
@@ -122,10 +123,10 @@ def reauthenticate() -> ResponseReturnValue:
 def reauthenticate_post() -> ResponseReturnValue:
     """Confirm the password and go on with what was begun."""
     try:
-        login_views.confirm(read_form(Reauthenticate, drop=_BESIDE).password)
+        login_views.confirm(read_form(Reauthenticate, drop=BESIDE).password)
     except (errors.InvalidInput, errors.InvalidCredentials, errors.Busy, errors.RateLimited) as error:
-        return _form("aegis/reauthenticate.html", error)
-    return _onward()
+        return form_page("aegis/reauthenticate.html", error)
+    return onward()
 
 
 @blueprint.get("/profile")
@@ -155,7 +156,7 @@ def profile_post() -> ResponseReturnValue:
 def change_avatar() -> ResponseReturnValue:
     """Save the own picture."""
     try:
-        upload = read_upload(accounts_views.AVATAR, drop=_BESIDE)
+        upload = read_upload(accounts_views.AVATAR, drop=BESIDE)
         accounts.change_avatar(state.current(), signed_in(), client(), upload)
     except (errors.InvalidInput, errors.Busy, errors.RateLimited, errors.Unavailable) as error:
         return _profile(error)
@@ -206,7 +207,7 @@ def change_email() -> ResponseReturnValue:
 @login_required
 def security() -> ResponseReturnValue:
     """Show the own sessions, the known devices and the password form."""
-    return _security()
+    return security_page()
 
 
 @blueprint.post("/account/password")
@@ -216,7 +217,7 @@ def change_password() -> ResponseReturnValue:
     try:
         accounts_views.renew_password(read_form(schemas.ChangePassword))
     except (errors.InvalidInput, errors.Busy, errors.RateLimited) as error:
-        return _security(error)
+        return security_page(error)
     flask.flash("Your password was changed. All other sessions have ended.", "success")
     return flask.redirect(flask.url_for("aegis_pages.security"), 303)
 
@@ -260,10 +261,11 @@ def activity() -> ResponseReturnValue:
     return flask.render_template("aegis/activity.html", happened=page.activity, next=page.next)
 
 
-def _security(error: errors.AegisError | None = None) -> ResponseReturnValue:
+def security_page(error: errors.AegisError | None = None) -> ResponseReturnValue:
+    """Show the page on which an account is kept safe, with what is wrong."""
     happened = accounts_views.own_activity(limit=LATELY).activity
     words = {"sessions": _own_sessions(), "devices": _own_devices(), "happened": happened}
-    return _form("aegis/security.html", error, **words)
+    return form_page("aegis/security.html", error, **words)
 
 
 def _own_devices() -> list[dict[str, Any]]:
@@ -284,7 +286,7 @@ def _profile(error: errors.AegisError | None = None) -> ResponseReturnValue:
     account = accounts.get(signed_in().account_id)
     stored = {"display_name": account.display_name, "email": account.email or "", "bio": account.bio}
     settings = state.current().settings
-    return _form(
+    return form_page(
         "aegis/profile.html",
         error,
         form={**stored, **flask.request.form},

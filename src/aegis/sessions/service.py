@@ -15,7 +15,10 @@ from aegis.settings import Settings
 from aegis.web.client import HOUSEKEEPING, Client
 
 PASSWORD_LEVEL = 1
-"""Authentication level of a password alone; a second factor makes it 2."""
+"""Authentication level of a password alone."""
+
+FACTORS_LEVEL = 2
+"""Authentication level of two factors: a password and a second one, or a passkey, which is two in one."""
 
 PURGE_BATCH = 500
 """Rows of one deleting statement: small enough that no request waits for it."""
