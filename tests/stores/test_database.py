@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from aegis import db, errors
 from aegis.schema import counters, metadata
-from tests.factories import Browser, add_account, assert_refused, dispose, rows, signed_in
+from tests.factories import Browser, add_account, assert_refused, copy_of, dispose, rows, signed_in
 from tests.fixtures import Clock, NewApp
 from tests.services import MariaDB, Postgres, Service
 from tests.services.databases import mariadb_admin, postgres_admin
@@ -89,7 +89,7 @@ def test_a_page_asks_for_the_session_once(wired: tuple[flask.Flask, Recorder]) -
     recorder.take()
     assert anna.page("/reauthenticate").status_code == 200
 
-    assert len(recorder.take()) == 1
+    assert sum("sessions.token_hash" in statement for statement in recorder.take()) == 1
 
 
 def test_a_use_is_written_once_a_minute_in_one_transaction(
@@ -322,7 +322,7 @@ def asking(anna: Browser, token: str) -> list[Callable[[], Any]]:
     return [
         lambda: anna.get("/api/check_session"),
         lambda: anna.get("/auth/check"),
-        lambda: anna.get("/api/profile"),
+        lambda: copy_of(anna).get("/api/profile"),
         lambda: anna.post("/api/profile", json={"bio": "x"}, headers={"X-CSRFToken": token}),
         lambda: anna.application.test_client().sign_in("anna"),
         lambda: anna.application.test_client().sign_in("nobody"),
@@ -365,18 +365,17 @@ def test_while_the_database_hangs_the_answer_is_unavailable_and_comes_soon(
     anna = signed_in(fragile, "anna")
     token = anna.token()
     own_server.pause()
-    times = []
+    asks = asking(anna, token)
     try:
-        for ask in asking(anna, token):
-            answer, took = timed(ask)
+        with ThreadPoolExecutor(len(asks)) as pool:
+            answers = list(pool.map(timed, asks))
+        for answer, _ in answers:
             assert_refused(answer, 503, "unavailable")
-            times.append(took)
         assert fragile.test_client().get("/api/check_session").status_code == 401
     finally:
         own_server.resume()
-    print(times)
 
     assert anna.is_signed_in()
     answer = anna.post("/api/profile", json={"bio": "back"}, headers={"X-CSRFToken": token})
     assert answer.json["user"]["bio"] == "back"
-    assert max(times) < 3, times
+    assert max(took for _, took in answers) < 3

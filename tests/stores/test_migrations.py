@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from academy import create_app, migrate, schema
 from aegis import errors
 from aegis.db import Database
+from tests.fixtures import NewApp
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "flask", "--app", "app", "db"]
@@ -270,15 +271,20 @@ def test_a_release_that_was_rolled_back_accepts_the_newer_schema(
     assert run(database_url, "upgrade")[:2] == (0, f"The database is up to date ({LATER}).\n")
 
 
-def test_the_operator_sees_where_the_database_is(database_url: str) -> None:
-    assert run(database_url, "current")[:2] == (0, f"empty (newest: {HEAD})\n")
-    status, _, faults = run(database_url, "check")
+def test_the_operator_sees_where_the_database_is(database_url: str, new_app: NewApp) -> None:
+    def say(*words: str) -> tuple[int, str]:
+        runner = new_app(DATABASE_URL=database_url).test_cli_runner()
+        result = runner.invoke(args=["db", *words])
+        return result.exit_code, result.output
+
+    assert say("current") == (0, f"empty (newest: {HEAD})\n")
+    status, faults = say("check")
     assert status == 1
     assert "run `flask --app app db upgrade`" in faults
-    assert run(database_url, "upgrade")[0] == 0
-    assert run(database_url, "current")[:2] == (0, f"{HEAD} (newest: {HEAD})\n")
-    assert f"* {HEAD}  " in run(database_url, "history")[1]
-    assert run(database_url, "check")[:2] == (0, f"The database is up to date ({HEAD}).\n")
+    assert say("upgrade")[0] == 0
+    assert say("current") == (0, f"{HEAD} (newest: {HEAD})\n")
+    assert f"* {HEAD}  " in say("history")[1]
+    assert say("check") == (0, f"The database is up to date ({HEAD}).\n")
 
 
 @pytest.mark.parametrize(
