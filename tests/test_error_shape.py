@@ -91,6 +91,15 @@ def test_413(app: flask.Flask, anna: Browser, path: str) -> None:
         assert_refused(anna.post(path, data=part, content_type=multipart), 413, "too_large")
 
 
+@pytest.mark.parametrize("path", ["/profile", "/login", "/profile/avatar", "/api/profile/avatar"])
+@pytest.mark.parametrize("name", ["", "; filename=x"])
+def test_a_part_of_a_form_without_a_name_is_refused(anna: Browser, path: str, name: str) -> None:
+    part = f"--x\r\nContent-Disposition: form-data{name}\r\n\r\n1\r\n--x--\r\n".encode()
+    headers = {"X-CSRFToken": anna.token()}
+    refused = anna.post(path, data=part, content_type="multipart/form-data; boundary=x", headers=headers)
+    assert_refused(refused, 400, "bad_request")
+
+
 def test_413_for_a_form_of_too_many_parts(anna: Browser) -> None:
     many = {f"field{number}": "x" for number in range(2000)}
     refused = anna.post("/profile", data=many, content_type="multipart/form-data")

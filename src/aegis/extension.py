@@ -74,6 +74,7 @@ class Aegis:
             is_current or _has_tables,
         )
         app.session_interface = flask_login.AdoptedSessions()
+        app.request_class = bodies.request_class(app.request_class)
         app.before_request(bodies.limit)
         app.before_request(csrf.check)
         app.jinja_env.globals["csrf_token"] = csrf.token

@@ -410,29 +410,29 @@ def test_no_path_is_a_failure_of_ours(world: World, label: str) -> None:
             assert answer.status_code in {308, *range(400, 500)}, value
 
 
-HEADERS = ("Accept", "Cookie", "If-None-Match", "Range", "X-Forwarded-For", "User-Agent", "Accept-Language")
+HEADERS = ("Accept", "Cookie", "If-None-Match", "Range", "Origin", "X-Forwarded-For", "User-Agent")
 
 
 @pytest.mark.control("ASVS-5.0-1.1.1", "ASVS-5.0-15.3.7")
 @pytest.mark.parametrize("label", [label for label in OPERATIONS if label not in WITH_BODY])
-def test_no_query_and_no_header_is_a_failure_of_ours(world: World, label: str) -> None:
+def test_no_query_is_a_failure_of_ours(world: World, label: str) -> None:
     path = filled(label.partition(" ")[2])
     declared = [item["name"] for item in OPERATIONS[label]["parameters"] if item["in"] == "query"]
     for name in (*declared, "x"):
         for value in ODD_PATHS:
             world.send(label, f"{path}?{name}={value}&{name}=2&{value}")
+
+
+@pytest.mark.control("ASVS-5.0-1.1.1", "ASVS-5.0-15.3.7")
+@pytest.mark.parametrize(
+    "label", ["GET /api/check_session", "GET /auth/check", "GET /api/content", "DELETE /api/sessions"]
+)
+def test_no_header_is_a_failure_of_ours(world: World, label: str) -> None:
+    """Headers are read ahead of the views, so one of each kind of answer stands for all."""
     for value in TEXTS:
         text = value.encode("utf-8", "replace").decode("latin-1").replace("\r", "").replace("\n", "")[:8000]
-        for header in (
-            "Accept",
-            "Cookie",
-            "If-None-Match",
-            "Range",
-            "Origin",
-            "X-Forwarded-For",
-            "User-Agent",
-        ):
-            world.send(label, path, headers={header: text})
+        for header in HEADERS:
+            world.send(label, label.partition(" ")[2], headers={header: text})
 
 
 # Forms of the pages

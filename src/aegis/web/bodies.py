@@ -6,13 +6,14 @@ Every fault is a 400 that names the field and the fix; the value itself is never
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import IO, Any, NamedTuple, NoReturn, TypeVar
 
 import flask
 import pydantic
 from pydantic_core import ErrorDetails
-from werkzeug.datastructures import MultiDict
+from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
 
 from aegis.errors import BadRequest, InvalidInput, TooLarge, UnsupportedMediaType
 from aegis.settings import Settings
@@ -53,6 +54,30 @@ class Upload(NamedTuple):
     content: bytes
     filename: str
     media_type: str
+
+
+class NamedParts(FormDataParser):
+    """A parser of forms that refuses a part without a name, which would be a field called None everywhere else."""
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        mimetype: str,
+        content_length: int | None,
+        options: dict[str, str] | None = None,
+    ) -> tuple[IO[bytes], MultiDict[str, str], MultiDict[str, FileStorage]]:
+        """Return what is left of the stream, the fields and the files. Raises BadRequest."""
+        rest, fields, files = super().parse(stream, mimetype, content_length, options)
+        if None in fields or None in files:
+            for file in files.values():
+                file.close()
+            raise BadRequest("A part of the form has no name.")
+        return rest, fields, files
+
+
+def request_class(kind: type[flask.Request]) -> type[flask.Request]:
+    """Return the application's class of requests, reading forms by `NamedParts`."""
+    return type(kind.__name__, (kind,), {"form_data_parser_class": NamedParts})
 
 
 def takes_upload(view: View) -> View:
