@@ -92,9 +92,8 @@ class Aegis:
         ):
             app.register_blueprint(blueprint)
         pages.register(app)
-        fast_paths = {check.PATH: check.fast_path(app)}
         housekeeper = housekeeping.starter(app)
-        app.wsgi_app = Edge(app.wsgi_app, configured, was_asked, fast_paths, housekeeper)  # type: ignore[method-assign]
+        app.wsgi_app = Edge(app.wsgi_app, configured, was_asked, check.fast_paths(app), housekeeper)  # type: ignore[method-assign]
 
 
 def _record_rejection(error: errors.AegisError) -> flask.Response:

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 from academy import create_app, migrate
 from academy.courses import publishing
 from academy.courses.model import CourseText, Image, LessonText, SectionText
+from tests.factories import form_to
 
 PASSWORD = "correct horse battery staple 7"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(2000)
@@ -469,7 +470,7 @@ def test_a_form_that_met_an_ended_session_gives_back_what_was_typed(app: flask.F
     form = {"content": typed, "version": "0", "csrf_token": token}
     refused = anna.client.post("/courses/locks/note", data=form, headers={"Accept": "text/html"})
     assert refused.status_code == 401
-    fields = dict(hidden_fields(refused.text))
+    fields = form_to(refused, "/login")
     account = {"username": "anna", "password": PASSWORD}
     signed_in = anna.client.post("/login", data={**fields, **account}, headers={"Accept": "text/html"})
     assert signed_in.status_code == 200

@@ -5,6 +5,7 @@ import datetime
 import flask
 import pytest
 
+from aegis import sessions
 from tests.factories import OTHER_PASSWORD, PASSWORD, Browser, add_account, copy_of, rows, signed_in
 from tests.fixtures import Clock, NewApp
 
@@ -118,6 +119,22 @@ def test_asking_whether_one_is_signed_in_is_no_use(app: flask.Flask, clock: Cloc
     clock.advance(60)
 
     assert not anna.is_signed_in()
+
+
+def test_a_view_of_the_host_may_be_no_use_either(new_app: NewApp, clock: Clock) -> None:
+    app = new_app()
+
+    @app.get("/news")
+    @sessions.passive
+    def news() -> dict[str, bool]:
+        return {"is_anna": sessions.current() is not None}
+
+    anna = signed_in(app, "anna")
+    clock.advance(IDLE - 1)
+    assert anna.get("/news").json == {"is_anna": True}
+    clock.advance(1)
+
+    assert anna.get("/news").json == {"is_anna": False}
 
 
 @pytest.mark.parametrize("path", ["/api/profile", "/profile", "/", "/auth/check", "/csrf-token"])
