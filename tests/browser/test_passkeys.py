@@ -1,45 +1,13 @@
 """Passkeys in Chromium, with the virtual authenticator of its DevTools."""
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
-import flask
 import pytest
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page
-from werkzeug.serving import make_server
 
-from tests.factories import PASSWORD, add_account, rows
-from tests.fixtures import NewApp
-from tests.services.process import free_port
-
-KEYBOARD_WAIT_MS = 15_000
-
-
-@pytest.fixture
-def site(new_app: NewApp, sqlite_url: str) -> Iterator[tuple[flask.Flask, str]]:
-    """Give a served platform with anna, and its address."""
-    app = new_app(DATABASE_URL=sqlite_url)
-    add_account(app, "anna")
-    port = free_port()
-    server = make_server("127.0.0.1", port, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield app, f"http://localhost:{port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture
-def context(browser: Browser, site: tuple[flask.Flask, str]) -> Iterator[BrowserContext]:
-    """Give a browser's own store of cookies."""
-    context = browser.new_context(base_url=site[1])
-    context.set_default_timeout(KEYBOARD_WAIT_MS)
-    yield context
-    context.close()
-
+from tests.browser.conftest import Site, arrive, sign_in
+from tests.factories import rows
 
 Authenticator = Callable[..., Any]
 
@@ -73,20 +41,6 @@ def authenticator(context: BrowserContext) -> Callable[[Page], Authenticator]:
     return plug
 
 
-def sign_in(page: Page) -> None:
-    """Sign in by password and open the security page."""
-    page.goto("/login?next=/account/security")
-    page.get_by_label("User name or e-mail address").fill("anna")
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in", exact=True).click()
-    page.get_by_role("heading", name="Passkeys").wait_for()
-
-
-def arrive(page: Page, path: str) -> None:
-    """Wait until the browser shows a path."""
-    page.wait_for_url(lambda address: urlsplit(address).path == path)
-
-
 def add(page: Page, name: str) -> None:
     """Add a passkey on the security page."""
     page.get_by_label("Name of the new passkey").fill(name)
@@ -96,13 +50,13 @@ def add(page: Page, name: str) -> None:
 
 @pytest.mark.control("ASVS-5.0-6.3.3")
 def test_a_passkey_is_added_named_used_without_a_name_and_removed(
-    site: tuple[flask.Flask, str], context: BrowserContext, authenticator: Callable[[Page], Authenticator]
+    site: Site, context: BrowserContext, authenticator: Callable[[Page], Authenticator]
 ) -> None:
     """The button works also where the browser suggests nothing by itself."""
-    app, page = site[0], context.new_page()
+    app, page = site.app, context.new_page()
     page.add_init_script("PublicKeyCredential.isConditionalMediationAvailable = undefined")
     command = authenticator(page)
-    sign_in(page)
+    sign_in(page, path="/account/security")
     add(page, "my phone")
     [credential] = command("getCredentials")["credentials"]
     assert credential["isResidentCredential"]
@@ -134,7 +88,7 @@ def test_the_browser_suggests_the_passkey_in_the_name_field(
     """Conditional UI: nobody has to press the button; the virtual authenticator accepts what is suggested."""
     page = context.new_page()
     authenticator(page)
-    sign_in(page)
+    sign_in(page, path="/account/security")
     add(page, "laptop")
     context.clear_cookies()
     page.goto("/login?next=/profile")
@@ -142,11 +96,11 @@ def test_the_browser_suggests_the_passkey_in_the_name_field(
 
 
 def test_a_passkey_confirms_who_is_there_and_finishes_what_was_begun(
-    site: tuple[flask.Flask, str], context: BrowserContext, authenticator: Callable[[Page], Authenticator]
+    site: Site, context: BrowserContext, authenticator: Callable[[Page], Authenticator]
 ) -> None:
-    app, page = site[0], context.new_page()
+    app, page = site.app, context.new_page()
     authenticator(page)
-    sign_in(page)
+    sign_in(page, path="/account/security")
     add(page, "laptop")
     page.goto("/reauthenticate?next=/profile")
     page.get_by_role("button", name="Confirm with a passkey").click()
@@ -155,10 +109,8 @@ def test_a_passkey_confirms_who_is_there_and_finishes_what_was_begun(
     assert [row["auth_level"] for row in rows(app, "sessions")] == [2]
 
 
-def test_a_browser_without_scripts_sees_no_dead_button(
-    browser: Browser, site: tuple[flask.Flask, str]
-) -> None:
-    context = browser.new_context(base_url=site[1], java_script_enabled=False)
+def test_a_browser_without_scripts_sees_no_dead_button(browser: Browser, site: Site) -> None:
+    context = browser.new_context(base_url=site.url, java_script_enabled=False)
     page = context.new_page()
     page.goto("/login")
     assert page.get_by_role("button", name="Sign in", exact=True).is_visible()
@@ -171,7 +123,7 @@ def test_a_copied_authenticator_whose_counter_went_back_is_refused(
 ) -> None:
     page = context.new_page()
     command = authenticator(page)
-    sign_in(page)
+    sign_in(page, path="/account/security")
     add(page, "key")
     [credential] = command("getCredentials")["credentials"]
     command("removeCredential", credentialId=credential["credentialId"])
