@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.rounds import Figures
-from bench.targets import BARE, MANY, TARGETS, Site
+from bench.targets import MANY, TARGETS, Site
 
 README = Path(__file__).with_name("README.md")
 _BEGIN, _END = "<!-- figures: begin -->", "<!-- figures: end -->"
@@ -61,7 +61,7 @@ def growth(figures: Sequence[Figures]) -> str:
         if target.site.stored != MANY:
             continue
         alone = Site(target.site.app, target.site.backend, 1)
-        one = next((item for item in TARGETS if item.site == alone and item.path == target.path), BARE)
+        one = next((item for item in TARGETS if item.site == alone and item.path == target.path), None)
         if one in by_target:
             more = _median_growth(by_target[one], many)
             lines.append(f"- {target.path}, {target.site.backend}: {more:+.0%}")
@@ -69,9 +69,9 @@ def growth(figures: Sequence[Figures]) -> str:
 
 
 def _median_growth(one: Figures, many: Figures) -> float:
-    """Compare within each round, as everything here."""
+    """Compare within each round, each as a multiple of the bare route beside it."""
     pairs = zip(one.samples, many.samples, strict=True)
-    ratios = sorted(more.cpu_us / less.cpu_us for less, more in pairs)
+    ratios = sorted(more.ratio / less.ratio for less, more in pairs)
     middle = len(ratios) // 2
     return (ratios[middle] if len(ratios) % 2 else (ratios[middle - 1] + ratios[middle]) / 2) - 1
 

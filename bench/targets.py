@@ -34,6 +34,9 @@ _AIMS = {
 BACKENDS = ("sqlite", "postgresql", "mariadb")
 
 
+VIEW = "/an-ordinary-view"
+
+
 def _plain_flask_login(backend: str) -> Target:
     return Target(f"Flask-Login, ORM, {backend}", Site("login_app", backend), "/check")
 
@@ -58,6 +61,7 @@ TARGETS = [
         for backend in BACKENDS
         for stored in (1, MANY)
     ),
+    *(_aegis(VIEW, backend, MANY) for backend in BACKENDS),
 ]
 
 

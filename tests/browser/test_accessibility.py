@@ -40,9 +40,7 @@ def judge(page: Page, path: str) -> list[str]:
     return [line for line in wrong if not ("404" in line and path == "/nothing-here")]
 
 
-@pytest.mark.parametrize(
-    ("width", "scheme"), [(360, "dark"), (1440, "light")]
-)
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1440, "light")])
 def test_no_page_has_a_barrier(new_context: NewContext, width: int, scheme: str) -> None:
     """WCAG 2.2 A and AA by axe-core, nothing that scrolls sideways, no error in the console, no breach of the policy."""
     context = new_context(
