@@ -27,6 +27,7 @@ class Browser(FlaskClient):
     """A cookie jar of its own, and what a page's script does: fetch a form token and send it along."""
 
     username = ""
+    recovery_codes: tuple[str, ...] = ()
 
     def open(self, *args: Any, **named: Any) -> TestResponse:
         """Send a request and read the answer to its end, as files would stay open otherwise."""

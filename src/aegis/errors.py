@@ -78,8 +78,24 @@ class InvalidCredentials(AegisError):
     sentence = "The name or the password is not right."
 
 
+class SecondFactorRequired(AegisError):
+    """The password is right, and the account has a second factor; `methods` names those that will do."""
+
+    status = 401
+    code = "mfa_required"
+    sentence = "Your password is right. Please give your second factor now."
+
+
+class SignInExpired(AegisError):
+    """The sign-in that was begun is over: too late, tried too often, or begun in another browser."""
+
+    status = 401
+    code = "sign_in_expired"
+    sentence = "This sign-in took too long or was tried too often. Please begin again with your password."
+
+
 class ReauthenticationRequired(AegisError):
-    """The session is live, but signing in was too long ago for this action."""
+    """The session is not fresh or not strong enough for this action; `methods` names what would make it so."""
 
     status = 401
     code = "reauthentication_required"
@@ -92,6 +108,14 @@ class Forbidden(AegisError):
     status = 403
     code = "forbidden"
     sentence = "Your account may not do this."
+
+
+class EnrolmentRequired(AegisError):
+    """The account must have a second factor and has none: the session is good for adding one alone."""
+
+    status = 403
+    code = "mfa_enrolment_required"
+    sentence = "Your account needs a second factor. Please add one first."
 
 
 class NotFound(AegisError):

@@ -11,7 +11,9 @@ from aegis import audit, csrf, errors, flask_login, pages, settings, state, uplo
 from aegis.accounts import views as accounts_views
 from aegis.audit import Audit, Event
 from aegis.db import Database
+from aegis.login import factors
 from aegis.login import views as login_views
+from aegis.mfa import views as mfa_views
 from aegis.ops import entry, housekeeping
 from aegis.ops import views as ops_views
 from aegis.passkeys import views as passkeys_views
@@ -71,6 +73,7 @@ class Aegis:
             _counters(values),
             Audit(keyring),
             uploads.make(values),
+            factors.of,
             is_current or _has_tables,
         )
         app.session_interface = flask_login.AdoptedSessions()
@@ -87,6 +90,7 @@ class Aegis:
             accounts_views.blueprint,
             accounts_views.pictures,
             passkeys_views.blueprint,
+            mfa_views.blueprint,
             ops_views.blueprint,
             openapi.blueprint,
         ):

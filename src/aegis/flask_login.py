@@ -86,7 +86,9 @@ class AdoptedSessions(VisitorCookie):
 
 def _external_user() -> str | None:
     session = sessions.current()
-    return external.user_id(session.username) if session is not None else None
+    if session is None or session.forced_step:
+        return None
+    return external.user_id(session.username)
 
 
 def _follow(response: flask.Response, wanted: str | None) -> None:

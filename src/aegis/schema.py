@@ -74,6 +74,47 @@ sessions = sa.Table(
     sa.Column("user_agent", text(255), nullable=False),
     sa.Column("address", text(45), nullable=False),
     sa.Column("browser_hash", digest()),
+    sa.Column("forced_step", text(16)),
+)
+
+pending_logins = sa.Table(
+    "pending_logins",
+    metadata,
+    sa.Column("token_hash", digest(), primary_key=True),
+    sa.Column(
+        "account_id", text(22), sa.ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    sa.Column("browser_hash", digest(), nullable=False),
+    sa.Column("method", text(16), nullable=False),
+    sa.Column("factor", text(16)),
+    sa.Column("attempts_left", sa.SmallInteger, nullable=False),
+    sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
+)
+
+authenticators = sa.Table(
+    "authenticators",
+    metadata,
+    sa.Column("id", text(22), primary_key=True),
+    sa.Column(
+        "account_id", text(22), sa.ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    sa.Column("name", text(80), nullable=False),
+    sa.Column("sealed", prose(), nullable=False),
+    sa.Column("key_name", text(8), nullable=False, index=True),
+    sa.Column("last_step", sa.BigInteger, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("confirmed_at", sa.BigInteger),
+    sa.Column("last_used_at", sa.BigInteger),
+)
+
+recovery_codes = sa.Table(
+    "recovery_codes",
+    metadata,
+    sa.Column("account_id", text(22), sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("code_hash", text(64), primary_key=True),
+    sa.Column("key_name", text(8), nullable=False),
+    sa.Column("is_break_glass", sa.Boolean, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
 )
 
 devices = sa.Table(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from aegis.audit import Audit
     from aegis.db import Database
     from aegis.passwords import Hasher
+    from aegis.sessions import Factors
     from aegis.throttle import Counters
     from aegis.tokens import Keyring
     from aegis.uploads import Uploads
@@ -28,6 +29,8 @@ class State:
     counters: "Counters"
     audit: "Audit"
     uploads: "Uploads"
+    factors: "Callable[[str, str], Factors]"
+    """The second factors of an account, by its id and role; the room of signing in knows them all."""
     is_current: "Callable[[Database], bool]"
     """Whether the schema is the one that this release expects; the host application knows, as migrations are its own."""
 

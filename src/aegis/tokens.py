@@ -1,14 +1,19 @@
 """Random, hashed and signed text: the only room besides `passwords` that imports a cryptographic primitive.
 
 Concepts. A *token* is a secret that leaves the server once; only its hash is stored. An *id* is public and
-random. Signed text names its *purpose*, so text made for one can never be used for another.
+random. Signed and sealed text names its *purpose*, so text made for one can never be used for another.
 """
 
 import base64
+import contextlib
 import hashlib
 import hmac
+import os
 import secrets
 from collections.abc import Sequence
+
+NONCE_BYTES = 12
+"""The size that NIST SP 800-38D section 8.2.2 has for random ones, good for 2^32 texts under one key."""
 
 TOKEN_LENGTH = 43
 """Characters of a token: 256 bits in base64url without padding."""
@@ -56,6 +61,10 @@ class Keyring:
             self._derived[purpose] = keys
         return keys
 
+    def key_names(self, purpose: str) -> list[str]:
+        """Return names of the purpose's keys, the current one first; they tell nothing of the keys."""
+        return [name[:8] for name in self.macs(f"name:{purpose}", "")]
+
     def mac(self, purpose: str, text: str) -> str:
         """Return the current key's MAC of `text`, 256 bits in hexadecimal."""
         return hmac.digest(self.keys_for(purpose)[0], text.encode(), "sha256").hex()
@@ -79,6 +88,32 @@ class Keyring:
             return None
         if any(equal(_mac(key, payload), signature) for key in self.keys_for(purpose)):
             return payload
+        return None
+
+    def seal(self, purpose: str, text: str, about: str) -> str:
+        """Return `text` encrypted and authenticated (AES-256-GCM), for what must be read again: mails, TOTP secrets.
+
+        `about` names what the text belongs to, such as a row's id: sealed text moved to another row does not open.
+        """
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - 35 ms that help does not need
+
+        nonce = os.urandom(NONCE_BYTES)
+        key = self.keys_for(f"seal:{purpose}")[0]
+        sealed = nonce + AESGCM(key).encrypt(nonce, text.encode(), about.encode())
+        return base64.urlsafe_b64encode(sealed).decode()
+
+    def unseal(self, purpose: str, sealed: str, about: str) -> str | None:
+        """Return what `seal` was given for the same purpose and thing, under any key that still verifies, else None."""
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - as in seal
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - as in seal
+
+        try:
+            raw = base64.b64decode(sealed, altchars=b"-_", validate=True)
+        except ValueError:
+            return None
+        for key in self.keys_for(f"seal:{purpose}"):
+            with contextlib.suppress(InvalidTag, ValueError):
+                return AESGCM(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], about.encode()).decode()
         return None
 
 

@@ -67,6 +67,7 @@ ROOMY = dict.fromkeys(
         "AEGIS_LIMIT_LOGIN_PAIR",
         "AEGIS_LIMIT_LOGIN_ADDRESS",
         "AEGIS_LIMIT_CONFIRM",
+        "AEGIS_LIMIT_SECOND_FACTOR",
         "AEGIS_LIMIT_REGISTER_ADDRESS",
         "AEGIS_LIMIT_UPLOAD_ACCOUNT",
     ),
@@ -474,6 +475,11 @@ def test_all_forms_are_found(platform: World) -> None:
         "aegis_pages.confirm_with_passkey",
         "aegis_pages.rename_passkey",
         "aegis_pages.remove_passkey",
+        "aegis_pages.second_factor_post",
+        "aegis_pages.confirm_authenticator",
+        "aegis_pages.rename_authenticator",
+        "aegis_pages.remove_authenticator",
+        "aegis_pages.renew_recovery_codes",
     }
     assert views - seen <= only_sometimes
 

@@ -170,9 +170,7 @@ def test_the_inventory_of_events_is_the_code_s() -> None:
     listed = [cells for cells in rows("audit.md", columns=4) if cells[0].startswith("`")]
     documented = {name: cells[2] for cells in listed for name in re.findall(r"`([a-z_]+)`", cells[0])}
 
-    assert documented == {
-        event.value: "warning" if event.level == logging.WARNING else "info" for event in Event
-    }
+    assert documented == {event.value: logging.getLevelName(event.level).lower() for event in Event}
 
 
 # --- names ----------------------------------------------------------------------------------------------------------

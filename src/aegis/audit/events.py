@@ -12,6 +12,9 @@ class Event(enum.StrEnum):
     LOGIN_LIMITED = "authn_login_lock"
     CONFIRMED = "authn_reauthenticate_success"
     CONFIRM_FAILURE = "authn_reauthenticate_fail"
+    FACTOR_ASKED = "authn_factor_asked"
+    RECOVERY_CODE_USED = "authn_recovery_code_used"
+    BREAK_GLASS_USED = "authn_break_glass_used"
     PASSWORD_CHANGED = "authn_password_change"  # noqa: S105 - an event's name
     PASSWORD_CHANGE_FAILURE = "authn_password_change_fail"  # noqa: S105 - an event's name
     PASSWORD_RESET_LINK = "authn_password_reset_link"  # noqa: S105 - an event's name
@@ -34,6 +37,9 @@ class Event(enum.StrEnum):
     ACCOUNTS_EXPORTED = "user_exported"
     FACTOR_ADDED = "user_factor_added"
     FACTOR_REMOVED = "user_factor_removed"
+    FACTORS_RESET = "user_factors_reset"
+    RECOVERY_CODES_RENEWED = "user_recovery_codes_renewed"
+    BREAK_GLASS_MADE = "user_break_glass_made"
     DEVICE_FORGOTTEN = "user_device_forgotten"
     STARTED = "sys_startup"
     HEAD = "sys_audit_head"
@@ -57,10 +63,15 @@ _WARNINGS = frozenset(
         Event.FORBIDDEN,
         Event.SESSION_LATE_USE,
         Event.ROLE_CHANGED,
+        Event.RECOVERY_CODE_USED,
+        Event.FACTORS_RESET,
+        Event.BREAK_GLASS_MADE,
     }
 )
 
 
 def level_of(event: str) -> int:
     """Return how loud an event of this name is: what was refused or failed, and changed rights, are warnings."""
+    if event == Event.BREAK_GLASS_USED:
+        return logging.CRITICAL
     return logging.WARNING if event in _WARNINGS else logging.INFO

@@ -26,6 +26,11 @@ _WORDS: Mapping[str, str] = {
     Event.ACCOUNT_ACTIVATED: "Your account was activated again.",
     Event.FACTOR_ADDED: "A second way to prove that it is you was added.",
     Event.FACTOR_REMOVED: "A second way to prove that it is you was removed.",
+    Event.RECOVERY_CODE_USED: "A recovery code was used.",
+    Event.RECOVERY_CODES_RENEWED: "A new set of recovery codes was made. The former ones are void.",
+    Event.FACTORS_RESET: "Your second factors were removed, and your sessions ended.",
+    Event.BREAK_GLASS_MADE: "An emergency code for your account was made.",
+    Event.BREAK_GLASS_USED: "The emergency code of your account was used.",
     Event.DEVICE_FORGOTTEN: "A device that we knew was forgotten.",
 }
 SHOWN = tuple(_WORDS)
@@ -38,6 +43,7 @@ _FIELDS = {
     "avatar": "picture",
 }
 _DETAILS = {
+    (Event.LOGIN_FAILURE, "second_factor"): "Somebody who knew your password failed at the second factor.",
     (Event.SESSION_ENDED, "logout"): "You signed out.",
     (Event.SESSION_ENDED, "revoked"): "You ended a session.",
 }

@@ -1,10 +1,14 @@
 """Shapes of requests and answers of signing in."""
 
+from typing import Any
+
 from pydantic import Field
 
 from aegis.accounts.schemas import PASSWORD_FIELD_MAXIMUM
 from aegis.sessions.schemas import User
 from aegis.web import Answer, Body
+
+PASSWORD = "password"  # noqa: S105 - a method's name
 
 
 class Login(Body):
@@ -14,10 +18,21 @@ class Login(Body):
     password: str = Field(min_length=1, max_length=PASSWORD_FIELD_MAXIMUM)
 
 
-class Reauthenticate(Body):
-    """The password of the signed-in account."""
+class SecondFactor(Body):
+    """One of the methods of the refusal `mfa_required`, and its code; a passkey gives its `credential` in place of it."""
 
-    password: str = Field(min_length=1, max_length=PASSWORD_FIELD_MAXIMUM)
+    method: str = Field(min_length=1, max_length=16)
+    code: str | None = Field(default=None, min_length=1, max_length=64)
+    credential: dict[str, Any] | None = None
+
+
+class Reauthenticate(Body):
+    """The password of the signed-in account, or one of its second factors as in `SecondFactor`."""
+
+    method: str = Field(default=PASSWORD, min_length=1, max_length=16)
+    password: str | None = Field(default=None, min_length=1, max_length=PASSWORD_FIELD_MAXIMUM)
+    code: str | None = Field(default=None, min_length=1, max_length=64)
+    credential: dict[str, Any] | None = None
 
 
 class SignedIn(Answer):

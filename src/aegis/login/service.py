@@ -1,13 +1,15 @@
 """Signing in, read from top to bottom like the policy."""
 
 import contextlib
-from typing import Any, NamedTuple
+from typing import Any
 
 from aegis import audit, errors, throttle, tokens
 from aegis.accounts import service as accounts
 from aegis.accounts import store
 from aegis.audit import Event
-from aegis.login import devices
+from aegis.login import devices, factors, machine, pending
+from aegis.login.factors import Answer, Asked
+from aegis.login.machine import Came, Proven, SignedIn
 from aegis.passkeys import service as passkeys
 from aegis.passkeys.service import Answered
 from aegis.sessions import Session
@@ -16,33 +18,22 @@ from aegis.state import State
 from aegis.throttle import Subject
 from aegis.web import Client
 
-
-class SignedIn(NamedTuple):
-    """What the browser keeps: the session's token and the device's cookie."""
-
-    token: str
-    device: str
+_ALONE = Came()
 
 
-def with_password(  # noqa: PLR0913 - all that the browser came with
-    application: State,
-    name: str,
-    password: str,
-    client: Client,
-    *,
-    device: str | None = None,
-    browser: str | None = None,
-    replaces: str | None = None,
+def with_password(
+    application: State, name: str, password: str, client: Client, came: Came = _ALONE
 ) -> SignedIn:
     """Sign in by user name or e-mail address.
 
     Raises InvalidCredentials for an unknown name, a wrong password and a deactivated account alike: one answer, and
     one time, as an unknown name costs the same computation on a hash that fits nobody. Raises RateLimited, before
-    anything is computed, when too many attempts failed, and Busy, before anything is asked, in a flood.
+    anything is computed, when too many attempts failed, and Busy, before anything is asked, in a flood. Raises
+    SecondFactorRequired when the password is right and not enough.
     """
     application.hasher.gate.check()
     row = accounts.find_row(name)
-    device_token = devices.token_of(device, application.keyring)
+    device_token = devices.token_of(came.device, application.keyring)
     subjects = _counted(application, name, row, device_token, client)
     try:
         with throttle.attempt("login", subjects, client, row.id if row is not None else None) as attempt:
@@ -51,65 +42,83 @@ def with_password(  # noqa: PLR0913 - all that the browser came with
     except errors.InvalidCredentials:
         _record_failure(application, name, row, client)
         raise
-    token = sessions.start(row.id, application.settings, client, browser=browser, replaces=replaces)
-    return _signed_in(
-        application, row.id, token, device_token, client, method="password", via=subjects[0].kind
-    )
+    proven = Proven(row.id, "password", sessions.PASSWORD_LEVEL, subjects[0].kind)
+    return machine.go_on(application, proven, client, came)
 
 
-def with_passkey(  # noqa: PLR0913 - all that the browser came with
-    application: State,
-    answered: Answered,
-    client: Client,
-    *,
-    device: str | None = None,
-    browser: str | None = None,
-    replaces: str | None = None,
-) -> SignedIn:
+def with_passkey(application: State, answered: Answered, client: Client, came: Came = _ALONE) -> SignedIn:
     """Sign in with a passkey, without a name. Raises InvalidCredentials for whatever is wrong with it, or RateLimited."""
     network = throttle.network(client.address, application.settings.limit_ipv6_prefix)
     subject = Subject("address", network, application.settings.limit_login_address)
     try:
         with throttle.attempt("passkey", [subject], client) as attempt:
-            account_id = passkeys.account_of(application, passkeys.SIGN_IN, browser_of(browser), answered)
+            account_id = passkeys.account_of(
+                application, passkeys.SIGN_IN, browser_of(came.browser), answered
+            )
             attempt.succeed()
-        token = sessions.start(
-            account_id,
-            application.settings,
-            client,
-            method="passkey",
-            level=sessions.FACTORS_LEVEL,
-            browser=browser,
-            replaces=replaces,
-        )
+        proven = Proven(account_id, "passkey", sessions.FACTORS_LEVEL, "address")
+        return machine.go_on(application, proven, client, came)
     except errors.InvalidCredentials:
         audit.record(Event.LOGIN_FAILURE, client, reason="passkey")
         raise
-    device_token = devices.token_of(device, application.keyring)
-    return _signed_in(application, account_id, token, device_token, client, method="passkey", via="address")
+
+
+def with_factor(
+    application: State, factor: str, answer: Answer, client: Client, came: Came = _ALONE
+) -> SignedIn:
+    """Give the second factor of a sign-in whose password was right.
+
+    Raises InvalidCredentials for a wrong or used answer, SignInExpired when the sign-in is over, RateLimited when too
+    many answers of the account failed, in whichever sign-in.
+    """
+    waiting = pending.find(came.pending, came.browser)
+    if waiting is None or came.pending is None:
+        raise errors.SignInExpired
+    subject = _counted_factor(application, waiting.account_id, came.device)
+    asked = Asked(application, waiting.account_id, client, passkeys.SIGN_IN, browser_of(came.browser))
+    with throttle.attempt("second-factor", [subject], client, waiting.account_id) as attempt:
+        if not pending.choose(came.pending, factor):
+            raise errors.SignInExpired
+        if _is_good(asked, factor, answer) and pending.finish(came.pending, factor):
+            attempt.succeed()
+    if attempt.is_failure:
+        told = {"reason": "second_factor", "method": factor}
+        audit.record(Event.LOGIN_FAILURE, client, account_id=waiting.account_id, **told)
+        raise WrongFactor
+    proven = Proven(waiting.account_id, factor, sessions.FACTORS_LEVEL, subject.kind)
+    return machine.go_on(application, proven, client, came)
+
+
+class WrongFactor(errors.InvalidCredentials):
+    """One answer for whatever is wrong with a second factor."""
+
+    sentence = "This is not right, or was used before. Please wait for the next code and try again."
+
+
+def _is_good(asked: Asked, factor: str, answer: Answer) -> bool:
+    known = factors.FACTORS.get(factor)
+    return known is not None and known.verify(asked, answer)
+
+
+def _counted_factor(application: State, account_id: str, device: str | None) -> Subject:
+    """Return what an answer counts against: who knows the password cannot lock the owner's known devices out."""
+    limit = application.settings.limit_second_factor
+    known = devices.find(account_id, devices.token_of(device, application.keyring))
+    return Subject("device", known, limit) if known else Subject("account", account_id, limit)
+
+
+def waiting_for(came: Came) -> tuple[str, ...]:
+    """Return the second factors that a begun sign-in may go on with. Raises SignInExpired when there is none."""
+    waiting = pending.find(came.pending, came.browser)
+    row = store.find(waiting.account_id) if waiting else None
+    if row is None:
+        raise errors.SignInExpired
+    return factors.of(row.id, row.role).names
 
 
 def browser_of(seed: str | None) -> str:
     """Return what stands for a browser in its challenge."""
     return tokens.hash_token(seed or "").hex()
-
-
-def _signed_in(  # noqa: PLR0913 - all that is told
-    application: State,
-    account_id: str,
-    token: str,
-    device_token: str | None,
-    client: Client,
-    *,
-    method: str,
-    via: str,
-) -> SignedIn:
-    """Know the device from now on, and record who signed in."""
-    signed = SignedIn(token, devices.remember(account_id, device_token, client, application.keyring))
-    session = sessions.find(token, application.database, application.settings)
-    told = {"method": method, "via": via, "session": session.id if session else None}
-    audit.record(Event.LOGIN_SUCCESS, client, account_id=account_id, **told)
-    return signed
 
 
 def _record_failure(application: State, name: str, row: Any, client: Client) -> None:
@@ -174,22 +183,25 @@ def again(application: State, session: Session, token: str, password: str, clien
     return renewed
 
 
-def again_with_passkey(
-    application: State, session: Session, token: str, answered: Answered, client: Client
+def again_with_factor(  # noqa: PLR0913 - the session, and what was given
+    application: State, session: Session, token: str, client: Client, *, factor: str, answer: Answer
 ) -> str:
-    """Confirm who is there by a passkey of the signed-in account; return the session's new, fresh token.
+    """Confirm who is there by a second factor; return the session's new, fresh token. Its level is 2 then.
 
-    Raises InvalidCredentials for whatever is wrong with it, NotSignedIn when the session ended in the meantime.
+    Raises InvalidCredentials for a wrong or used answer, RateLimited after too many, NotSignedIn when the session ended
+    in the meantime.
     """
-    subject = Subject("account", session.account_id, application.settings.limit_confirm)
-    with throttle.attempt("confirm", [subject], client, session.account_id) as attempt:
-        if passkeys.is_own(application, session, answered):
+    subject = Subject("account", session.account_id, application.settings.limit_second_factor)
+    asked = Asked(application, session.account_id, client, passkeys.CONFIRM, session.id)
+    with throttle.attempt("second-factor", [subject], client, session.account_id) as attempt:
+        if _is_good(asked, factor, answer):
             attempt.succeed()
     if attempt.is_failure:
-        audit.record(Event.CONFIRM_FAILURE, client, account_id=session.account_id, method="passkey")
-        raise passkeys.Refused
+        audit.record(Event.CONFIRM_FAILURE, client, account_id=session.account_id, method=factor)
+        raise passkeys.Refused if answer.passkey else WrongFactor
     renewed = sessions.rotate(session, token, level=sessions.FACTORS_LEVEL)
-    audit.record(Event.CONFIRMED, client, account_id=session.account_id, session=session.id, method="passkey")
+    told = {"session": session.id, "method": factor}
+    audit.record(Event.CONFIRMED, client, account_id=session.account_id, **told)
     return renewed
 
 

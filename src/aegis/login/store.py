@@ -1,4 +1,4 @@
-"""Queries on the devices that signed in before."""
+"""Queries on the devices that signed in before, and on sign-ins that wait for a second factor."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from aegis import db
-from aegis.schema import devices
+from aegis.schema import devices, pending_logins
 
 
 def find(account_id: str, token_hash: bytes) -> sa.Row[Any] | None:
@@ -48,3 +48,35 @@ def remove_unseen_since(moment: int, batch: int) -> int:
     late = sa.select(devices.c.id).where(devices.c.last_seen_at < moment).limit(batch)
     ids = [row.id for row in db.rows(late)]
     return db.change(sa.delete(devices).where(devices.c.id.in_(ids))) if ids else 0
+
+
+def add_pending(values: dict[str, Any]) -> None:
+    """Insert a sign-in that waits for its second factor."""
+    db.change(sa.insert(pending_logins).values(**values))
+
+
+def find_pending(token_hash: bytes) -> Any:
+    """Return the waiting sign-in of a token, or None."""
+    return db.row(sa.select(pending_logins).where(pending_logins.c.token_hash == token_hash))
+
+
+def spend_attempt(token_hash: bytes, factor: str) -> bool:
+    """Take one attempt away and note the factor; False when none is left."""
+    same = sa.and_(pending_logins.c.token_hash == token_hash, pending_logins.c.attempts_left > 0)
+    values = {"attempts_left": pending_logins.c.attempts_left - 1, "factor": factor}
+    return db.change(sa.update(pending_logins).where(same).values(**values)) == 1
+
+
+def remove_pending(token_hash: bytes, factor: str) -> bool:
+    """Delete the waiting sign-in if this is the factor that was chosen last."""
+    same = sa.and_(pending_logins.c.token_hash == token_hash, pending_logins.c.factor == factor)
+    return db.change(sa.delete(pending_logins).where(same)) == 1
+
+
+def remove_pending_before(moment: int, batch: int) -> int:
+    """Delete up to `batch` waiting sign-ins that expired before."""
+    late = sa.select(pending_logins.c.token_hash).where(pending_logins.c.expires_at <= moment).limit(batch)
+    hashes = [row.token_hash for row in db.rows(late)]
+    return (
+        db.change(sa.delete(pending_logins).where(pending_logins.c.token_hash.in_(hashes))) if hashes else 0
+    )

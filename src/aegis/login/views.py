@@ -3,20 +3,26 @@
 import flask
 
 from aegis import clock, csrf, errors, sessions, state
-from aegis.login import devices, service
+from aegis.login import devices, machine, pending, service
+from aegis.login.factors import Answer
+from aegis.login.machine import Came
+from aegis.login.pending import SecondFactorRequired
 from aegis.login.schemas import (
+    PASSWORD,
     CsrfToken,
     DeviceList,
     ListedDevice,
     Login,
     Message,
     Reauthenticate,
+    SecondFactor,
     SignedIn,
 )
 from aegis.passkeys import service as passkeys
 from aegis.passkeys import views as passkeys_views
 from aegis.passkeys.schemas import Ceremony, UsePasskey
-from aegis.sessions.required import login_required, signed_in
+from aegis.sessions import STEPS
+from aegis.sessions.required import before, login_required, signed_in
 from aegis.sessions.schemas import User
 from aegis.web import client, device, operation
 
@@ -34,7 +40,9 @@ def csrf_token() -> CsrfToken:
 @csrf.for_visitors
 @csrf.scripts_need_no_token
 @operation(
-    body=Login, answers={200: SignedIn}, errors=(errors.InvalidCredentials, errors.RateLimited, errors.Busy)
+    body=Login,
+    answers={200: SignedIn},
+    errors=(errors.InvalidCredentials, errors.SecondFactorRequired, errors.RateLimited, errors.Busy),
 )
 def login(body: Login) -> SignedIn:
     """Sign in. The session of the cookie that came along, if any, ends."""
@@ -43,17 +51,51 @@ def login(body: Login) -> SignedIn:
 
 
 def sign_in(name: str, password: str) -> None:
-    """Sign in and answer this request with the cookies; JSON and page views share it."""
-    signed = service.with_password(
-        state.current(),
-        name,
-        password,
-        client(),
+    """Sign in and answer this request with the cookies; JSON and page views share it.
+
+    Where a second factor is asked for, the refusal comes with the cookie of the sign-in that may go on.
+    """
+    try:
+        _answer_with(service.with_password(state.current(), name, password, client(), came()))
+    except SecondFactorRequired as refusal:
+        token = refusal.token
+        sessions.keep_visitor_seed(refusal.browser)
+        flask.after_this_request(lambda response: _give_pending(response, token))
+        raise
+
+
+def came() -> Came:
+    """Return what the browser brought along."""
+    return Came(
         device=flask.request.cookies.get(_device_cookie()),
         browser=sessions.visitor_seed(create=False),
         replaces=sessions.presented_token(),
+        pending=sessions.token_in(flask.request.environ.get("HTTP_COOKIE", ""), _pending_cookie()),
     )
-    _answer_with(signed)
+
+
+@blueprint.post("/api/login/mfa")
+@csrf.for_visitors
+@operation(
+    body=SecondFactor,
+    answers={200: SignedIn},
+    errors=(errors.InvalidCredentials, errors.SignInExpired, errors.RateLimited, errors.NotFound),
+)
+def login_with_factor(body: SecondFactor) -> SignedIn:
+    """Give the second factor of a sign-in that was answered mfa_required, in the same browser, within ten minutes."""
+    sign_in_with_factor(body)
+    return SignedIn(message="You are signed in.", user=User.of(signed_in().account))
+
+
+def sign_in_with_factor(typed: SecondFactor) -> None:
+    """Give the second factor and answer this request with the cookies; JSON and page views share it."""
+    _answer_with(service.with_factor(state.current(), typed.method, _answer(typed), client(), came()))
+    flask.after_this_request(lambda response: _give_pending(response, None))
+
+
+def _answer(typed: SecondFactor | Reauthenticate) -> Answer:
+    credential = typed.credential
+    return Answer(typed.code or "", passkeys_views.answered(credential) if credential else None)
 
 
 @blueprint.post("/api/login/passkey/options")
@@ -80,18 +122,11 @@ def login_with_passkey(body: UsePasskey) -> SignedIn:
 
 def sign_in_with_passkey(typed: UsePasskey) -> None:
     """Sign in and answer this request with the cookies; JSON and page views share it."""
-    signed = service.with_passkey(
-        state.current(),
-        passkeys_views.answered(typed.credential),
-        client(),
-        device=flask.request.cookies.get(_device_cookie()),
-        browser=sessions.visitor_seed(create=False),
-        replaces=sessions.presented_token(),
-    )
-    _answer_with(signed)
+    answered = passkeys_views.answered(typed.credential)
+    _answer_with(service.with_passkey(state.current(), answered, client(), came()))
 
 
-def _answer_with(signed: service.SignedIn) -> None:
+def _answer_with(signed: machine.SignedIn) -> None:
     sessions.give_cookie(signed.token)
     flask.after_this_request(lambda response: _give_device(response, signed.device))
 
@@ -101,20 +136,27 @@ def _device_cookie() -> str:
 
 
 def _give_device(response: flask.Response, cookie: str) -> flask.Response:
+    return _set_cookie(response, _device_cookie(), cookie, devices.KEPT_S)
+
+
+def _pending_cookie() -> str:
+    return state.current().settings.cookie_prefix + "pending"
+
+
+def _give_pending(response: flask.Response, token: str | None) -> flask.Response:
+    return _set_cookie(response, _pending_cookie(), token or "", pending.LASTS_S if token else 0)
+
+
+def _set_cookie(response: flask.Response, name: str, value: str, max_age_s: int) -> flask.Response:
     secure = state.current().settings.session_cookie_secure
     response.set_cookie(
-        _device_cookie(),
-        cookie,
-        max_age=devices.KEPT_S,
-        path="/",
-        secure=secure,
-        httponly=True,
-        samesite="Lax",
+        name, value, max_age=max_age_s, path="/", secure=secure, httponly=True, samesite="Lax"
     )
     return response
 
 
 @blueprint.post("/api/reauthenticate")
+@before(*STEPS)
 @login_required
 @operation(
     body=Reauthenticate,
@@ -122,18 +164,29 @@ def _give_device(response: flask.Response, cookie: str) -> flask.Response:
     errors=(errors.InvalidCredentials, errors.RateLimited, errors.Busy),
 )
 def reauthenticate(body: Reauthenticate) -> SignedIn:
-    """Confirm the password: the session gets a new token and counts as fresh."""
-    confirm(body.password)
+    """Confirm the password, or a second factor: the session gets a new token and counts as fresh.
+
+    With a second factor its level is 2 from now on.
+    """
+    confirm(body)
     return SignedIn(message="Thank you. You can go on.", user=User.of(signed_in().account))
 
 
-def confirm(password: str) -> None:
-    """Confirm the password and answer this request with the renewed cookie."""
-    token = service.again(state.current(), signed_in(), sessions.presented_token() or "", password, client())
-    sessions.give_cookie(token)
+def confirm(typed: Reauthenticate) -> None:
+    """Confirm and answer this request with the renewed cookie; JSON and page views share it."""
+    if typed.method == PASSWORD and not typed.password:
+        raise errors.InvalidInput(fields={"password": "Please fill this in."})
+    proof = (state.current(), signed_in(), sessions.presented_token() or "")
+    if typed.method == PASSWORD:
+        sessions.give_cookie(service.again(*proof, typed.password or "", client()))
+    else:
+        sessions.give_cookie(
+            service.again_with_factor(*proof, client(), factor=typed.method, answer=_answer(typed))
+        )
 
 
 @blueprint.post("/api/reauthenticate/passkey/options")
+@before(*STEPS)
 @login_required
 @operation(answers={200: Ceremony}, errors=(errors.NotFound,))
 def begin_confirming() -> Ceremony:
@@ -144,6 +197,7 @@ def begin_confirming() -> Ceremony:
 
 
 @blueprint.post("/api/reauthenticate/passkey")
+@before(*STEPS)
 @login_required
 @operation(
     body=UsePasskey,
@@ -158,14 +212,7 @@ def reauthenticate_with_passkey(body: UsePasskey) -> SignedIn:
 
 def confirm_with_passkey(typed: UsePasskey) -> None:
     """Confirm by a passkey and answer this request with the renewed cookie."""
-    token = service.again_with_passkey(
-        state.current(),
-        signed_in(),
-        sessions.presented_token() or "",
-        passkeys_views.answered(typed.credential),
-        client(),
-    )
-    sessions.give_cookie(token)
+    confirm(Reauthenticate(method="passkey", credential=typed.credential))
 
 
 @blueprint.get("/api/devices")

@@ -13,7 +13,8 @@ import flask
 
 from aegis import audit, clock, errors, state, throttle
 from aegis.audit import Event
-from aegis.login import devices
+from aegis.login import devices, pending
+from aegis.mfa import service as mfa
 from aegis.passkeys import challenges
 from aegis.sessions import service
 from aegis.settings.declared import TESTING
@@ -41,6 +42,7 @@ def starter(app: flask.Flask) -> Callable[[], None]:
 def _run(app: flask.Flask) -> None:
     waiting, head_at = threading.Event(), clock.monotonic() + HEAD_EVERY_S
     _carefully(app, note_start)
+    _carefully(app, lambda: reseal(waiting))
     while not waiting.wait(EVERY_S * random.uniform(0.5, 1.0)):  # noqa: S311 - only spreads processes in time
         _carefully(app, lambda: purge(waiting))
         if clock.monotonic() >= head_at:
@@ -70,13 +72,19 @@ def write_head() -> None:
     state.current().audit.write_head()
 
 
+def reseal(waiting: threading.Event, batch: int = service.PURGE_BATCH) -> None:
+    """Put secrets that a former key sealed under the current one, so that the former one may leave the settings."""
+    _in_batches(lambda: mfa.reseal(state.current(), batch), waiting)
+
+
 def purge(pause: threading.Event | None = None, batch: int = service.PURGE_BATCH) -> int:
-    """Delete all expired sessions, unseen devices and empty counters batch by batch; return how many sessions went."""
+    """Delete all expired sessions, unseen devices, abandoned sign-ins and empty counters batch by batch; return how many sessions went."""
     settings = state.current().settings
     waiting = pause or threading.Event()
     gone = _in_batches(lambda: service.purge(settings, batch), waiting)
     _in_batches(lambda: devices.purge(batch), waiting)
     _in_batches(lambda: throttle.purge(batch), waiting)
+    _in_batches(lambda: pending.purge(batch), waiting)
     _in_batches(lambda: challenges.purge(batch), waiting)
     return gone
 

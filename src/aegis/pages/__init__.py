@@ -9,7 +9,7 @@ import flask
 from markupsafe import Markup
 
 from aegis import clock, csrf, errors, state
-from aegis.pages import again, passkeys, views
+from aegis.pages import again, factors, passkeys, views
 from aegis.passkeys import service as passkeys_service
 from aegis.sessions import required
 
@@ -22,9 +22,13 @@ def register(app: flask.Flask) -> None:
     app.jinja_env.globals["site_name"] = state_of(app).settings.site_name
     app.jinja_env.globals["passkeys_on"] = passkeys_service.is_on(state_of(app))
     app.jinja_env.globals["own_passkeys"] = passkeys.own
+    app.jinja_env.globals["own_authenticators"] = factors.own
+    app.jinja_env.globals["codes_left"] = factors.codes_left
+    app.jinja_env.globals["ways_to_confirm"] = factors.ways_to_confirm
     app.jinja_env.filters["datetime"] = _datetime
     app.register_error_handler(errors.NotSignedIn, again.sign_in)
     app.register_error_handler(errors.ReauthenticationRequired, again.confirm)
+    app.register_error_handler(errors.EnrolmentRequired, again.enrol)
     app.register_error_handler(errors.CsrfFailed, again.send)
 
 

@@ -6,8 +6,8 @@ another address. Passwords never travel.
 
 import base64
 import json
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar, cast
 
 import flask
 from flask.typing import ResponseReturnValue
@@ -59,12 +59,21 @@ def sign_in(error: errors.AegisError) -> ResponseReturnValue:
 
 
 def confirm(error: errors.AegisError) -> ResponseReturnValue:
-    """Lead a person to the confirmation of the password and back."""
+    """Lead a person to the confirmation of the password, or of a second factor, and back."""
     if not wants_page():
         return faults.answer(error)
+    level = None if "password" in cast("Sequence[str]", error.extra["methods"]) else "2"
     if not _is_post():
-        return flask.redirect(flask.url_for("aegis_pages.reauthenticate", next=_here()), 303)
-    return _ask("aegis/reauthenticate.html", error)
+        return flask.redirect(flask.url_for("aegis_pages.reauthenticate", next=_here(), level=level), 303)
+    return _ask("aegis/reauthenticate.html", error, level=level)
+
+
+def enrol(error: errors.AegisError) -> ResponseReturnValue:
+    """Lead a person to adding a second factor and back."""
+    if not wants_page():
+        return faults.answer(error)
+    back = None if _is_post() else _here()
+    return flask.redirect(flask.url_for("aegis_pages.new_authenticator", next=back), 303)
 
 
 def send(error: errors.AegisError) -> ResponseReturnValue:
@@ -106,7 +115,7 @@ def local_path(text: str | None) -> str:
     return text
 
 
-def _ask(template: str, error: errors.AegisError) -> ResponseReturnValue:
+def _ask(template: str, error: errors.AegisError, level: str | None = None) -> ResponseReturnValue:
     resume = None if _holds_secret() else _pack()
     back = "" if resume else local_path(flask.request.path)
     words: dict[str, Any] = {
@@ -115,6 +124,7 @@ def _ask(template: str, error: errors.AegisError) -> ResponseReturnValue:
         "error": None if resume else error.sentence,
         "next": back,
         "resume": resume,
+        "level": level,
     }
     return flask.render_template(template, **words), error.status
 

@@ -7,13 +7,14 @@ import flask
 from flask.typing import ResponseReturnValue
 from pydantic import Field
 
-from aegis import clock, csrf, errors
+from aegis import clock, csrf, errors, state
 from aegis.login import views as login_views
 from aegis.pages.views import BESIDE, blueprint, form_page, onward, security_page
 from aegis.passkeys import service
 from aegis.passkeys import views as passkeys_views
 from aegis.passkeys.schemas import AddPasskey, RenamePasskey, UsePasskey
-from aegis.sessions.required import fresh_login_required, login_required, signed_in
+from aegis.sessions import ENROL_FACTOR, STEPS
+from aegis.sessions.required import before, fresh_login_required, login_required, signed_in
 from aegis.web import Body, client, read_form
 
 
@@ -42,6 +43,7 @@ def login_with_passkey() -> ResponseReturnValue:
 
 
 @blueprint.post("/reauthenticate/passkey")
+@before(*STEPS)
 @login_required
 def confirm_with_passkey() -> ResponseReturnValue:
     """Confirm by a passkey and go on with what was begun."""
@@ -49,11 +51,12 @@ def confirm_with_passkey() -> ResponseReturnValue:
         typed = read_form(_Sent, drop=BESIDE)
         login_views.confirm_with_passkey(UsePasskey(credential=_parsed(typed.credential)))
     except (errors.InvalidInput, errors.InvalidCredentials, errors.RateLimited) as error:
-        return form_page("aegis/reauthenticate.html", _told(error), has_passkeys=True)
+        return form_page("aegis/reauthenticate.html", _told(error))
     return onward()
 
 
 @blueprint.post("/account/passkeys")
+@before(ENROL_FACTOR)
 @fresh_login_required
 def add_passkey() -> ResponseReturnValue:
     """Add the passkey that the browser made."""
@@ -82,7 +85,10 @@ def rename_passkey(passkey_id: str) -> ResponseReturnValue:
 @fresh_login_required
 def remove_passkey(passkey_id: str) -> ResponseReturnValue:
     """Remove a passkey."""
-    service.remove(signed_in().account_id, passkey_id, client())
+    try:
+        service.remove(state.current(), signed_in().account_id, passkey_id, client())
+    except errors.Conflict as error:
+        return security_page(error)
     flask.flash("The passkey was removed.", "success")
     return _back()
 

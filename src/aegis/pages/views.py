@@ -15,8 +15,9 @@ from aegis.login import devices
 from aegis.login import views as login_views
 from aegis.login.schemas import Login, Reauthenticate
 from aegis.pages.again import finish, local_path
+from aegis.sessions import STEPS
 from aegis.sessions import service as session_service
-from aegis.sessions.required import fresh_login_required, login_required, signed_in
+from aegis.sessions.required import before, fresh_login_required, login_required, signed_in
 from aegis.web import client, device, faults, read_form, read_query, read_upload, takes_upload
 
 blueprint = flask.Blueprint(
@@ -30,7 +31,7 @@ blueprint = flask.Blueprint(
 LATELY = 8
 """Lines of recent activity beside sessions and devices."""
 
-BESIDE = frozenset({csrf.FIELD, "next", "resume"})
+BESIDE = frozenset({csrf.FIELD, "next", "resume", "level"})
 """What forms carry beside their fields."""
 
 
@@ -38,13 +39,14 @@ def form_page(template: str, error: errors.AegisError | None = None, **words: An
     """Show a form with what was typed, passwords excepted, and what is wrong with it."""
     request = flask.request
     given = request.form if request.method == "POST" else request.args
-    typed = {name: text for name, text in request.form.items() if "password" not in name}
+    typed = {name: text for name, text in request.form.items() if "password" not in name and name != "code"}
     known = {
         "form": typed,
         "errors": error.fields if error else {},
         "error": None if error is None or error.fields else error.sentence,
         "next": local_path(given.get("next")),
         "resume": request.form.get("resume"),
+        "level": given.get("level"),
         "password_min_length": state.current().settings.password_minimum,
     }
     response = flask.make_response(
@@ -78,6 +80,8 @@ def login_post() -> ResponseReturnValue:
     try:
         typed = read_form(Login, drop=BESIDE)
         login_views.sign_in(typed.username, typed.password)
+    except errors.SecondFactorRequired as refusal:
+        return form_page("aegis/second_factor.html", ways=refusal.extra["methods"])
     except (errors.InvalidInput, errors.InvalidCredentials, errors.Busy, errors.RateLimited) as error:
         return form_page("aegis/login.html", error)
     return onward()
@@ -112,18 +116,20 @@ def logout() -> ResponseReturnValue:
 
 
 @blueprint.get("/reauthenticate")
+@before(*STEPS)
 @login_required
 def reauthenticate() -> ResponseReturnValue:
-    """Ask for the password once more."""
+    """Ask for the password or a second factor once more."""
     return form_page("aegis/reauthenticate.html")
 
 
 @blueprint.post("/reauthenticate", endpoint="reauthenticate_post")
+@before(*STEPS)
 @login_required
 def reauthenticate_post() -> ResponseReturnValue:
-    """Confirm the password and go on with what was begun."""
+    """Confirm and go on with what was begun."""
     try:
-        login_views.confirm(read_form(Reauthenticate, drop=BESIDE).password)
+        login_views.confirm(read_form(Reauthenticate, drop=BESIDE))
     except (errors.InvalidInput, errors.InvalidCredentials, errors.Busy, errors.RateLimited) as error:
         return form_page("aegis/reauthenticate.html", error)
     return onward()

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from aegis import audit, clock, db, errors, tokens
-from aegis.accounts import names
+from aegis.accounts import factors, names
 from aegis.audit import Event
 from aegis.passkeys import ceremony, challenges, store
 from aegis.passkeys.ceremony import NotGenuine, Options, Party
-from aegis.sessions import Session
+from aegis.sessions import ENROL_FACTOR, Session
+from aegis.sessions import service as sessions
 from aegis.state import State
 from aegis.web import Client
 
@@ -67,8 +68,13 @@ def begin_adding(application: State, session: Session, host: str) -> Begun:
     return Begun(ceremony.options_to_add(party, challenge.value, *account, ids), challenge.text)
 
 
-def add(application: State, session: Session, client: Client, answered: Answered, name: str) -> Passkey:
-    """Add the passkey that the browser made. Raises InvalidInput when it is not genuine, too late, or known already."""
+def add(  # noqa: PLR0913 - the session, and what the browser made
+    application: State, session: Session, token: str, client: Client, *, answered: Answered, name: str
+) -> tuple[Passkey, str]:
+    """Add the passkey that the browser made; the session has two factors then, under a new token.
+
+    Raises InvalidInput when it is not genuine, too late, or known already.
+    """
     value = challenges.use(answered.challenge, ADD, session.id, application.keyring)
     try:
         made = (
@@ -94,8 +100,9 @@ def add(application: State, session: Session, client: Client, answered: Answered
         store.add(values)
     except db.Duplicate:
         raise errors.InvalidInput(fields={"credential": "This passkey was added before."}) from None
+    renewed = sessions.rotate(session, token, level=sessions.FACTORS_LEVEL, done=ENROL_FACTOR)
     audit.record(Event.FACTOR_ADDED, client, account_id=session.account_id, kind="passkey")
-    return added
+    return added, renewed
 
 
 def begin_signing_in(application: State, browser: str, host: str) -> Begun:
@@ -144,14 +151,6 @@ class Refused(errors.InvalidCredentials):
     sentence = "This passkey is not known here, or it took too long. Please try again."
 
 
-def is_own(application: State, session: Session, answered: Answered) -> bool:
-    """Tell whether a passkey of the signed-in account signed the challenge."""
-    try:
-        return account_of(application, CONFIRM, session.id, answered) == session.account_id
-    except Refused:
-        return False
-
-
 def list_of(account_id: str) -> list[Passkey]:
     """Return the account's passkeys, the oldest first."""
     return [
@@ -166,10 +165,14 @@ def rename(account_id: str, passkey_id: str, name: str) -> None:
         raise errors.NotFound("There is no such passkey.")
 
 
-def remove(account_id: str, passkey_id: str, client: Client) -> None:
-    """Remove a passkey. Raises NotFound for any other id."""
-    if not store.remove(account_id, passkey_id):
-        raise errors.NotFound("There is no such passkey.")
+def remove(application: State, account_id: str, passkey_id: str, client: Client) -> None:
+    """Remove a passkey.
+
+    Raises NotFound for any other id, Conflict for the last second factor where the account must have one.
+    """
+    with factors.keeping_one(application, account_id):
+        if not store.remove(account_id, passkey_id):
+            raise errors.NotFound("There is no such passkey.")
     audit.record(Event.FACTOR_REMOVED, client, account_id=account_id, kind="passkey")
 
 

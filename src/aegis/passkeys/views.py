@@ -4,11 +4,12 @@ from typing import Any
 
 import flask
 
-from aegis import clock, errors, state
+from aegis import clock, errors, sessions, state
 from aegis.passkeys import service
 from aegis.passkeys.schemas import AddPasskey, Ceremony, Done, ListedPasskey, PasskeyList, RenamePasskey
 from aegis.passkeys.service import Answered, Begun, Passkey
-from aegis.sessions.required import fresh_login_required, login_required, signed_in
+from aegis.sessions import ENROL_FACTOR
+from aegis.sessions.required import before, fresh_login_required, login_required, signed_in
 from aegis.web import client, device, operation
 
 blueprint = flask.Blueprint("aegis_passkeys", __name__)
@@ -33,6 +34,7 @@ def host() -> str:
 
 
 @blueprint.get("/api/passkeys")
+@before(ENROL_FACTOR)
 @login_required
 @operation(answers={200: PasskeyList})
 def list_passkeys() -> PasskeyList:
@@ -41,6 +43,7 @@ def list_passkeys() -> PasskeyList:
 
 
 @blueprint.post("/api/passkeys/options")
+@before(ENROL_FACTOR)
 @fresh_login_required
 @operation(answers={200: Ceremony}, errors=(errors.Conflict, errors.NotFound))
 def begin_adding() -> Ceremony:
@@ -49,6 +52,7 @@ def begin_adding() -> Ceremony:
 
 
 @blueprint.post("/api/passkeys")
+@before(ENROL_FACTOR)
 @fresh_login_required
 @operation(body=AddPasskey, answers={201: ListedPasskey}, errors=(errors.NotFound,))
 def add_passkey(body: AddPasskey) -> tuple[ListedPasskey, int]:
@@ -60,7 +64,12 @@ def add(typed: AddPasskey) -> Passkey:
     """Add a passkey; JSON and page views share it. Without a name it is called after the browser."""
     sender = client()
     name = typed.name.strip() or device.describe(sender.user_agent)
-    return service.add(state.current(), signed_in(), sender, answered(typed.credential), name)
+    token = sessions.presented_token() or ""
+    added, renewed = service.add(
+        state.current(), signed_in(), token, sender, answered=answered(typed.credential), name=name
+    )
+    sessions.give_cookie(renewed)
+    return added
 
 
 @blueprint.patch("/api/passkeys/<string(length=22):passkey_id>")
@@ -74,10 +83,10 @@ def rename_passkey(passkey_id: str, body: RenamePasskey) -> Done:
 
 @blueprint.delete("/api/passkeys/<string(length=22):passkey_id>")
 @fresh_login_required
-@operation(answers={200: Done}, errors=(errors.NotFound,))
+@operation(answers={200: Done}, errors=(errors.NotFound, errors.Conflict))
 def remove_passkey(passkey_id: str) -> Done:
     """Remove a passkey; it signs nobody in any more."""
-    service.remove(signed_in().account_id, passkey_id, client())
+    service.remove(state.current(), signed_in().account_id, passkey_id, client())
     return Done(message="The passkey was removed.")
 
 

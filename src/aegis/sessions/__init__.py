@@ -8,19 +8,26 @@ from aegis.sessions.interface import (
     current,
     forget_cookie,
     give_cookie,
+    keep_visitor_seed,
     passive,
     presented_token,
+    token_in,
     visitor_seed,
 )
-from aegis.sessions.model import Account, Session
+from aegis.sessions.model import ENROL_FACTOR, STEPS, Account, Factors, Session
 
 __all__ = [
+    "ENROL_FACTOR",
+    "STEPS",
     "Account",
+    "Factors",
     "Session",
     "current",
     "forget_cookie",
     "give_cookie",
+    "keep_visitor_seed",
     "passive",
     "presented_token",
+    "token_in",
     "visitor_seed",
 ]

@@ -63,7 +63,7 @@ def fast_paths(app: "flask.Flask") -> "dict[str, FastPath]":
     def auth_check(environ: dict[str, Any]) -> "Answer":
         """Name the account. Each question stands for a request to what nginx protects: it is use."""
         session = find(environ)
-        if session is None:
+        if session is None or session.forced_step:
             raise errors.NotSignedIn
         if clock.now() - session.last_used_at >= interval_s:
             with app.app_context():

@@ -141,6 +141,11 @@ def visitor_seed(*, create: bool) -> str | None:
     return seed if isinstance(seed, str) else None
 
 
+def keep_visitor_seed(seed: str) -> None:
+    """Name this browser among visitors, if it has no name yet: what was begun is bound to it."""
+    flask.session.setdefault(_SEED, seed)
+
+
 class VisitorCookie(SecureCookieSessionInterface):
     """Flask's signed cookie under a name of its own, without work for requests that carry none."""
 

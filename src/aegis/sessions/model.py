@@ -4,6 +4,19 @@ from typing import NamedTuple
 
 from aegis.settings import Settings
 
+ENROL_FACTOR = "enrol_factor"
+"""The step before everything else of an account that must have a second factor and has none."""
+
+STEPS = (ENROL_FACTOR,)
+"""The steps that a session can be forced to take first."""
+
+
+class Factors(NamedTuple):
+    """The second factors that an account has, by name, and whether signing in asks for one."""
+
+    names: tuple[str, ...]
+    are_asked: bool
+
 
 class Account(NamedTuple):
     """The signed-in account as it is now, not as it was at sign-in."""
@@ -35,6 +48,7 @@ class Session(NamedTuple):
     email: str | None
     role: str
     is_active: int
+    forced_step: str | None
 
     @property
     def account(self) -> Account:

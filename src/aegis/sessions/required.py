@@ -1,15 +1,17 @@
 """Guards for views, under the names that Flask people know. What they refuse, `aegis.web` words."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ParamSpec, TypeVar, cast
 
+import flask
 from werkzeug.local import LocalProxy
 
 from aegis import audit, clock, sessions, state
 from aegis.audit import Event
-from aegis.errors import Forbidden, NotSignedIn, ReauthenticationRequired
-from aegis.sessions import Account, Session
+from aegis.errors import AegisError, EnrolmentRequired, Forbidden, NotSignedIn, ReauthenticationRequired
+from aegis.sessions import Account, Session, service
+from aegis.sessions.model import ENROL_FACTOR
 from aegis.web import client
 
 P = ParamSpec("P")
@@ -27,11 +29,31 @@ def _account() -> Account | None:
     return session.account if session else None
 
 
+def before(*steps: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Open a view to sessions that must take one of these steps before anything else; others are shut to them."""
+
+    def mark(view: Callable[P, R]) -> Callable[P, R]:
+        view.before_steps = steps  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+_REFUSALS: Mapping[str, type[AegisError]] = {ENROL_FACTOR: EnrolmentRequired}
+
+
 def signed_in() -> Session:
-    """Return the request's session. Raises NotSignedIn for a visitor."""
+    """Return the request's session.
+
+    Raises NotSignedIn for a visitor, and what a session must do first where it is good for that alone.
+    """
     session = sessions.current()
     if session is None:
         raise NotSignedIn
+    if session.forced_step:
+        view = flask.current_app.view_functions.get(flask.request.endpoint or "")
+        if session.forced_step not in getattr(view, "before_steps", ()):
+            raise _REFUSALS[session.forced_step]
     return session
 
 
@@ -47,15 +69,52 @@ def login_required(view: Callable[P, R]) -> Callable[P, R]:
 
 
 def fresh_login_required(view: Callable[P, R]) -> Callable[P, R]:
-    """Let only accounts in that signed in or confirmed their password within AEGIS_SESSION_FRESH_LIFETIME."""
+    """Let only accounts in that signed in or confirmed who they are within AEGIS_SESSION_FRESH_LIFETIME.
+
+    One that has an authenticator must have used it in this session: a session from before it is not strong enough.
+    """
 
     @functools.wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-        if not signed_in().is_fresh(clock.now(), state.current().settings):
-            raise ReauthenticationRequired(extra={"methods": ["password"]})
+        _demand_fresh(signed_in())
         return view(*args, **kwargs)
 
     return _marked(guarded, (NotSignedIn, ReauthenticationRequired))
+
+
+def second_factor_required(view: Callable[P, R]) -> Callable[P, R]:
+    """Let only sessions in that used a second factor; whoever has none is led to adding one."""
+
+    @functools.wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        _demand_factor(signed_in())
+        return view(*args, **kwargs)
+
+    return _marked(guarded, (NotSignedIn, ReauthenticationRequired, EnrolmentRequired))
+
+
+def admin_required(view: Callable[P, R]) -> Callable[P, R]:
+    """Let only administrators in, with a second factor and a fresh sign-in: the guard of whatever administers."""
+    return role_required("admin")(second_factor_required(fresh_login_required(view)))
+
+
+def _demand_fresh(session: Session) -> None:
+    application = state.current()
+    is_fresh = session.is_fresh(clock.now(), application.settings)
+    if is_fresh and session.auth_level >= service.FACTORS_LEVEL:
+        return
+    factors = application.factors(session.account_id, session.role)
+    if session.auth_level < service.FACTORS_LEVEL and factors.are_asked:
+        raise ReauthenticationRequired(extra={"methods": factors.names})
+    if not is_fresh:
+        raise ReauthenticationRequired(extra={"methods": ["password", *factors.names]})
+
+
+def _demand_factor(session: Session) -> None:
+    if session.auth_level >= service.FACTORS_LEVEL:
+        return
+    names = state.current().factors(session.account_id, session.role).names
+    raise ReauthenticationRequired(extra={"methods": names}) if names else EnrolmentRequired
 
 
 def role_required(role: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

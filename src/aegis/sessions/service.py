@@ -74,6 +74,7 @@ def start(  # noqa: PLR0913 - all that a record holds
     *,
     method: str = "password",
     level: int = PASSWORD_LEVEL,
+    forced_step: str | None = None,
     browser: str | None = None,
     replaces: str | None = None,
 ) -> str:
@@ -81,6 +82,7 @@ def start(  # noqa: PLR0913 - all that a record holds
 
     `replaces` is the token the client came with: it is dead afterwards (ASVS 7.2.4). `browser` names the browser
     that sent a form; what it started before for this account ends, so that a double click leaves one session.
+    With a `forced_step` the session is good for that step alone, until `rotate` is told that it is done.
     Raises InvalidCredentials when the account was deactivated in the meantime.
     """
     token, now = tokens.new_token(), clock.now()
@@ -107,6 +109,7 @@ def start(  # noqa: PLR0913 - all that a record holds
                 "user_agent": client.user_agent,
                 "address": client.address,
                 "browser_hash": browser_hash,
+                "forced_step": forced_step,
             }
         )
     return token
@@ -117,11 +120,12 @@ def _make_room(account_id: str, keep: int) -> None:
         store.remove(account_id, ids)
 
 
-def rotate(session: Session, token: str, *, level: int | None = None) -> str:
+def rotate(session: Session, token: str, *, level: int | None = None, done: str | None = None) -> str:
     """Give the session a new token and fresh authentication; the old token is dead in every process.
 
     Call it whenever rights are gained or a secret changes: a token known before must be worthless after it. The person
-    has just proved who they are, so both timeouts start anew (NIST 800-63B-4 section 5.2).
+    has just proved who they are, so both timeouts start anew (NIST 800-63B-4 section 5.2). `done` names a step that the
+    session no longer has to take first.
     Raises NotSignedIn if the session ended in the meantime.
     """
     new, now = tokens.new_token(), clock.now()
@@ -131,6 +135,7 @@ def rotate(session: Session, token: str, *, level: int | None = None) -> str:
         "authenticated_at": now,
         "last_used_at": now,
         "auth_level": level or session.auth_level,
+        "forced_step": None if session.forced_step == done else session.forced_step,
     }
     if not store.replace_token(session.id, tokens.hash_token(token), values):
         raise errors.NotSignedIn
@@ -177,8 +182,9 @@ def revoke(account_id: str, session_id: str) -> None:
 
 
 def revoke_all(account_id: str, but: str | None = None) -> int:
-    """End all sessions of the account, or all but one, and return how many ended."""
-    return store.remove_all(account_id, but)
+    """End all sessions of the account, or all but one, and the sign-ins that are no session yet; return how many ended."""
+    with db.transaction():
+        return store.remove_all(account_id, but)
 
 
 def purge(settings: Settings, batch: int = PURGE_BATCH) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from aegis import db
-from aegis.schema import accounts, sessions
+from aegis.schema import accounts, pending_logins, sessions
 
 LIVE = db.HotStatement(
     sa.select(
@@ -22,6 +22,7 @@ LIVE = db.HotStatement(
         accounts.c.email,
         accounts.c.role,
         accounts.c.is_active,
+        sessions.c.forced_step,
     )
     .join(accounts, accounts.c.id == sessions.c.account_id)
     .where(sessions.c.token_hash == sa.bindparam("token_hash")),
@@ -101,7 +102,8 @@ def remove(account_id: str, session_ids: Sequence[str]) -> int:
 
 
 def remove_all(account_id: str, but: str | None = None) -> int:
-    """Delete all sessions of the account, or all but one."""
+    """Delete all sessions of the account, or all but one, and the sign-ins that are no session yet."""
+    db.change(sa.delete(pending_logins).where(pending_logins.c.account_id == account_id))
     statement = sa.delete(sessions).where(sessions.c.account_id == account_id)
     return db.change(statement if but is None else statement.where(sessions.c.id != but))
 

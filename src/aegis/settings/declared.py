@@ -14,6 +14,11 @@ ENVIRONMENTS = (DEVELOPMENT, TESTING, PRODUCTION)
 
 DEVELOPMENT_KEY = "development-key-that-everybody-knows-and-production-refuses"
 DAY_S = 86_400
+_FACTOR_POLICIES = {
+    "admin": ("admin",),
+    "teacher": ("teacher", "admin"),
+    "all": ("learner", "teacher", "admin"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,6 +179,13 @@ class Settings:
         25,
         "How many sessions one account may have at once; the oldest goes.",
     )
+    mfa_required: str = _setting(
+        "AEGIS_MFA_REQUIRED",
+        parse.choice("off", *_FACTOR_POLICIES),
+        "off",
+        "Who must use a second factor: off, admin, teacher (and admins) or all. Without one, such an account can only add one.",
+        production="admin",
+    )
     password_minimum: int = _setting(
         "AEGIS_PASSWORD_MINIMUM",
         parse.integer(8, 64),
@@ -181,6 +193,13 @@ class Settings:
         "Shortest new password (NIST 800-63B-4 section 3.1.1.2: 15 where it is the only factor).",
         unit="characters",
         rule="at least 15",
+    )
+    password_minimum_with_factor: int = _setting(
+        "AEGIS_PASSWORD_MINIMUM_WITH_FACTOR",
+        parse.integer(8, 64),
+        8,
+        "Shortest new password of accounts that must use a second factor (NIST 800-63B-4 section 3.1.1.2).",
+        unit="characters",
     )
     password_maximum: int = _setting(
         "AEGIS_PASSWORD_MAXIMUM",
@@ -270,6 +289,13 @@ class Settings:
         limit.read,
         limit.Limit(10, 9600),
         "Wrong passwords of one account inside its sessions: confirming one, changing the password.",
+        rule="at most 100 a day",
+    )
+    limit_second_factor: limit.Limit = _setting(
+        "AEGIS_LIMIT_SECOND_FACTOR",
+        limit.read,
+        limit.Limit(10, 9600),
+        "Wrong codes of one account after the right password; a device that signed in before has as many of its own.",
         rule="at most 100 a day",
     )
     limit_register_address: limit.Limit = _setting(
@@ -402,6 +428,14 @@ class Settings:
     def is_production(self) -> bool:
         """Whether the rules of production apply."""
         return self.environment == PRODUCTION
+
+    def demands_factor(self, role: str) -> bool:
+        """Whether accounts of this role must use a second factor."""
+        return role in _FACTOR_POLICIES.get(self.mfa_required, ())
+
+    def shortest_password(self, role: str) -> int:
+        """Return the length that a new password of an account of this role must have at least."""
+        return self.password_minimum_with_factor if self.demands_factor(role) else self.password_minimum
 
     @property
     def cookie_prefix(self) -> str:

@@ -105,6 +105,7 @@ def _limits(settings: Settings) -> Iterator[str]:
         "AEGIS_LIMIT_LOGIN_ACCOUNT": settings.limit_login_account,
         "AEGIS_LIMIT_LOGIN_DEVICE": settings.limit_login_device,
         "AEGIS_LIMIT_CONFIRM": settings.limit_confirm,
+        "AEGIS_LIMIT_SECOND_FACTOR": settings.limit_second_factor,
     }
     for name, budget in budgets.items():
         if budget.attempts + DAY_S * budget.attempts / budget.window_s > GUESSES_A_DAY:
