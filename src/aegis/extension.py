@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import flask
@@ -16,6 +17,8 @@ from aegis.login import views as login_views
 from aegis.mfa import views as mfa_views
 from aegis.ops import entry, housekeeping
 from aegis.ops import views as ops_views
+from aegis.ops.metrics import views as metrics_views
+from aegis.ops.metrics.service import Metrics
 from aegis.passkeys import views as passkeys_views
 from aegis.passwords import Hasher
 from aegis.schema import metadata
@@ -92,9 +95,12 @@ class Aegis:
             passkeys_views.blueprint,
             mfa_views.blueprint,
             ops_views.blueprint,
+            metrics_views.blueprint,
             openapi.blueprint,
         ):
             app.register_blueprint(blueprint)
+        if values.metrics_token or values.metrics_addresses:
+            app.extensions[metrics_views.EXTENSION] = Metrics(Path(values.metrics_folder).absolute())
         pages.register(app)
         housekeeper = housekeeping.starter(app)
         app.wsgi_app = Edge(app.wsgi_app, configured, was_asked, check.fast_paths(app), housekeeper)  # type: ignore[method-assign]

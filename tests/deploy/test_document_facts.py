@@ -22,6 +22,7 @@ from academy import create_app
 from aegis import clock, errors, settings
 from aegis.audit import Event
 from aegis.ops import reference
+from aegis.settings import limit
 from aegis.settings.declared import PRODUCTION
 from tests.deploy.site import ROOT
 
@@ -430,3 +431,15 @@ def test_a_foreign_session_is_listed_and_revoked(examples: Path) -> None:
     assert client.delete("/api/sessions", headers=token_of(client)).get_json()["ended"] == 1
 
     assert (client.get("/me").status_code, other.get("/me").status_code) == (200, 401)
+
+
+def test_every_limit_is_documented_with_its_default() -> None:
+    rows = re.findall(
+        r"^\|[^|]+\| `(AEGIS_LIMIT_\w+)` \| ([^|]+) \|", (DOCS / "abuse.md").read_text(), re.MULTILINE
+    )
+    defaults = {
+        item.name: item.defaults["production"]
+        for item in settings.declarations().values()
+        if isinstance(item.defaults["production"], settings.Limit)
+    }
+    assert {name: limit.read(text) for name, text in rows} == defaults

@@ -15,6 +15,7 @@ from aegis import audit, clock, errors, state, throttle
 from aegis.audit import Event
 from aegis.login import devices, pending
 from aegis.mfa import service as mfa
+from aegis.ops.metrics import views as metrics
 from aegis.passkeys import challenges
 from aegis.sessions import service
 from aegis.settings.declared import TESTING
@@ -23,6 +24,9 @@ from aegis.web.client import HOUSEKEEPING
 logger = logging.getLogger(__name__)
 
 EVERY_S = 30
+METRICS_EVERY_S = 5
+"""How old the numbers of another process may be when one is asked for metrics."""
+
 HEAD_EVERY_S = 3600
 PAUSE_S = 0.05
 """Between two batches, so that a large backlog never takes the database for itself."""
@@ -40,14 +44,24 @@ def starter(app: flask.Flask) -> Callable[[], None]:
 
 
 def _run(app: flask.Flask) -> None:
-    waiting, head_at = threading.Event(), clock.monotonic() + HEAD_EVERY_S
+    waiting, now = threading.Event(), clock.monotonic()
+    purge_at, head_at = now + _spread(EVERY_S), now + HEAD_EVERY_S
     _carefully(app, note_start)
     _carefully(app, lambda: reseal(waiting))
-    while not waiting.wait(EVERY_S * random.uniform(0.5, 1.0)):  # noqa: S311 - only spreads processes in time
-        _carefully(app, lambda: purge(waiting))
-        if clock.monotonic() >= head_at:
+    while not waiting.wait(METRICS_EVERY_S):
+        now = clock.monotonic()
+        _carefully(app, write_metrics)
+        if now >= purge_at:
+            purge_at = now + _spread(EVERY_S)
+            _carefully(app, lambda: purge(waiting))
+        if now >= head_at:
             head_at += HEAD_EVERY_S
             _carefully(app, write_head)
+
+
+def _spread(seconds: int) -> float:
+    """Return some time up to this long, so that processes do not all work at once."""
+    return seconds * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
 
 def _carefully(app: flask.Flask, work: Callable[[], object]) -> None:
@@ -65,6 +79,13 @@ def note_start() -> None:
     """Record that a process began to serve, and open its chain before anybody waits for it."""
     settings = state.current().settings
     audit.record(Event.STARTED, HOUSEKEEPING, environment=settings.environment, process=os.getpid())
+
+
+def write_metrics() -> None:
+    """Tell the other processes what this one counted, if anybody reads metrics."""
+    collected = flask.current_app.extensions.get(metrics.EXTENSION)
+    if collected is not None:
+        collected.write(state.current())
 
 
 def write_head() -> None:

@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from aegis import tally
 from aegis.errors import Busy
 
 
@@ -20,6 +21,7 @@ class _Places:
         """Take a place. Raises Busy if there is none."""
         with self._lock:
             if not self.free:
+                tally.add("hashing_refused")
                 raise Busy
             self.free -= 1
 
@@ -45,10 +47,17 @@ class Gate:
         """Start with all places free: in a child, the threads that held the parent's places do not exist."""
         self._admitted = _Places(self._parallel + self._queue)
         self._running = threading.BoundedSemaphore(self._parallel)
+        self.running = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many wait now."""
+        return max(0, self._parallel + self._queue - self._admitted.free - self.running)
 
     def check(self) -> None:
         """Raise Busy if there is no place now, before anything else is done for a request that could not be served."""
         if not self._admitted.free:
+            tally.add("hashing_refused")
             raise Busy
 
     @contextmanager
@@ -67,10 +76,13 @@ class Gate:
         running = self._running  # a fork inside the block must not mix old and new
         with self.queue():
             if not running.acquire(timeout=self._wait_s):
+                tally.add("hashing_refused")
                 raise Busy
+            self.running += 1  # for metrics alone: a lost update would show a wrong number, and stop nothing
             try:
                 yield
             finally:
+                self.running -= 1
                 running.release()
 
 

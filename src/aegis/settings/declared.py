@@ -1,6 +1,7 @@
 """The list of settings. Adding one means adding one field here; everything else follows from it."""
 
 import dataclasses
+import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -414,6 +415,28 @@ class Settings:
         parse.string,
         "Aegis Academy",
         "The name people read in pages.",
+    )
+    metrics_token: str = _setting(
+        "AEGIS_METRICS_TOKEN",
+        parse.string,
+        "",
+        "What Prometheus sends as `Authorization: Bearer` to read /metrics; empty means that only addresses count.",
+        secret=True,
+        rule="at least 32 random bytes",
+    )
+    metrics_addresses: tuple[parse.Network, ...] = _setting(
+        "AEGIS_METRICS_ADDRESSES",
+        parse.networks,
+        (ipaddress.ip_network("127.0.0.1"), ipaddress.ip_network("::1")),
+        "Addresses or networks that may read /metrics without the token.",
+        production=(),
+        testing=(),
+    )
+    metrics_folder: str = _setting(
+        "AEGIS_METRICS_FOLDER",
+        parse.string,
+        "instance/metrics",
+        "Where the processes of one machine tell each other what they counted; may be empty at each start.",
     )
     security_contact: str = _setting(
         "AEGIS_SECURITY_CONTACT",

@@ -29,6 +29,7 @@ def problems(settings: Settings, environ: Mapping[str, str], overrides: Mapping[
         *_edge(settings),
         *_passwords(settings),
         *_limits(settings),
+        *_metrics(settings),
         *_debug(environ, overrides),
     ]
 
@@ -97,6 +98,14 @@ def _passwords(settings: Settings) -> Iterator[str]:
     for position, key in enumerate(settings.password_pepper, 1):
         if fault := weakness(key):
             yield f"AEGIS_PASSWORD_PEPPER entry {position} {fault}: {_NEW_KEY}."
+
+
+def _metrics(settings: Settings) -> Iterator[str]:
+    if settings.metrics_token and (fault := weakness(settings.metrics_token)):
+        yield f"AEGIS_METRICS_TOKEN {fault}: {_NEW_KEY}."
+    for network in settings.metrics_addresses:
+        if network.prefixlen == 0:
+            yield f"AEGIS_METRICS_ADDRESSES contains {network}: anybody could read the metrics; name your Prometheus."
 
 
 def _limits(settings: Settings) -> Iterator[str]:

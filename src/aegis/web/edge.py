@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from aegis import errors
+from aegis import clock, errors, tally
 from aegis.settings import Configured
 from aegis.web import faults
 from aegis.web.client import JSON_ROUTES, believe_proxies
@@ -37,6 +37,9 @@ _ALWAYS: Headers = [
 _OVERRIDABLE = {"content-security-policy", "referrer-policy", "cross-origin-resource-policy"}
 LENGTH_DIGITS = 18
 """Digits of a Content-Length worth reading; int() of a very long number costs time."""
+
+METRICS = "/metrics"
+"""Prometheus asks each machine under its own address, and proves itself."""
 
 _HEALTHY = b'{"status":"healthy"}'
 
@@ -69,9 +72,23 @@ class Edge:
         self._started_in = 0
         self._longest = settings.input_query
         self._most_headers, self._headers_size = settings.input_headers, settings.input_header_size
+        self._is_counted = bool(settings.metrics_token or settings.metrics_addresses)
 
     def __call__(self, environ: Environ, start_response: "StartResponse") -> Iterable[bytes]:
-        """Answer one request."""
+        """Answer one request, and note it if anybody reads the metrics."""
+        if not self._is_counted:
+            return self._answer(environ, start_response)
+        began = clock.monotonic()
+
+        def start(status: str, headers: Headers, exc_info: Any = None) -> Callable[[bytes], object]:
+            tally.note_request(
+                (environ["REQUEST_METHOD"], _route(environ), status, clock.monotonic() - began)
+            )
+            return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
+
+        return self._answer(environ, start)
+
+    def _answer(self, environ: Environ, start_response: "StartResponse") -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         environ["aegis.request_id"] = request_id = os.urandom(8).hex()
         if path == "/health" and environ["REQUEST_METHOD"] in {"GET", "HEAD"}:
@@ -89,6 +106,7 @@ class Edge:
         if fast is not None:
             quick = fast(environ)
             if quick is not None:
+                environ["aegis.route"] = path
                 return self._plain(environ, start_response, *quick)
         if self._has_too_many_headers(environ):
             return self._refuse(environ, start_response, errors.HeadersTooLarge())
@@ -107,7 +125,7 @@ class Edge:
             return errors.AddressTooLong()
         if "\0" in path or "%00" in query:
             return errors.BadRequest("The address contains a NUL.")
-        if self._host is not None and _host(environ) != self._host:
+        if self._host is not None and path != METRICS and _host(environ) != self._host:
             return errors.Misdirected()
         if environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ:
             return self._bad_body(environ)
@@ -182,6 +200,12 @@ class Edge:
         raw_path = _quoted(environ["PATH_INFO"])
         location = [("Location", f"{self._public_url}{raw_path}{query}"), ("Content-Length", "0")]
         return self._plain(environ, start_response, "308 Permanent Redirect", location, b"")
+
+
+def _route(environ: Environ) -> str:
+    """Return the pattern of the route, never what was asked: labels must be few."""
+    rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
+    return str(environ.get("aegis.route") or getattr(rule, "rule", ""))
 
 
 def _is_plain(headers: Headers) -> bool:
