@@ -1,6 +1,7 @@
 """Aegis: accounts and sessions for any Flask application, hardened by default.
 
-Public names: `Aegis`, the guards `login_required`, `fresh_login_required` and `role_required`, and `current_account`.
+Public names: `Aegis`, the guards `login_required`, `fresh_login_required`, `second_factor_required`,
+`role_required` and `admin_required`, and `current_account`.
 They are loaded at their first use, so that `aegis --help` and the check of the settings stay quick.
 """
 
@@ -9,16 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aegis.extension import Aegis
-    from aegis.sessions.required import current_account, fresh_login_required, login_required, role_required
+    from aegis.sessions.required import (
+        admin_required,
+        current_account,
+        fresh_login_required,
+        login_required,
+        role_required,
+        second_factor_required,
+    )
     from aegis.settings import ConfigurationError
 
 __all__ = [
     "Aegis",
     "ConfigurationError",
+    "admin_required",
     "current_account",
     "fresh_login_required",
     "login_required",
     "role_required",
+    "second_factor_required",
 ]
 
 _HOMES = dict.fromkeys(__all__, "aegis.sessions.required") | {

@@ -118,6 +118,14 @@ class EnrolmentRequired(AegisError):
     sentence = "Your account needs a second factor. Please add one first."
 
 
+class PasswordChangeRequired(AegisError):
+    """The password was given by somebody else: the session is good for choosing another one alone."""
+
+    status = 403
+    code = "password_change_required"
+    sentence = "Please choose a password of your own first."
+
+
 class NotFound(AegisError):
     """Not there, or not for this account."""
 

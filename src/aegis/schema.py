@@ -55,6 +55,7 @@ accounts = sa.Table(
     sa.Column("frozen_until", sa.BigInteger),
     sa.Column("mutes_notices", sa.Boolean),
     sa.Column("avatar", text(40)),
+    sa.Column("must_change_password", sa.Boolean),
 )
 
 sessions = sa.Table(

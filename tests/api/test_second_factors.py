@@ -101,6 +101,7 @@ def test_a_sign_in_ends_after_ten_minutes(clock: Clock, phone: App, client: Brow
     assert_refused(give(client, phone.code()), 401, "sign_in_expired")
 
 
+@pytest.mark.control("ASVS-5.0-2.3.1", "ASVS-5.0-6.6.2")
 def test_a_begun_sign_in_belongs_to_one_browser(app: flask.Flask, phone: App, client: Browser) -> None:
     thief = app.test_client()
     thief.set_cookie("pending", set_cookies(asked(client))["pending"]["value"])
@@ -165,7 +166,7 @@ def test_one_sign_in_takes_five_codes_and_the_account_ten(clock: Clock, phone: A
 # --- codes of an authenticator --------------------------------------------------------------------------------------
 
 
-@pytest.mark.control("ASVS-5.0-6.5.1", "ASVS-5.0-6.5.5")
+@pytest.mark.control("RFC-6238-2", "ASVS-5.0-6.5.5", "ASVS-5.0-6.5.8")
 @pytest.mark.parametrize(("steps", "status"), [(-2, 401), (-1, 200), (0, 200), (1, 200), (2, 401)])
 def test_a_clock_may_be_off_by_one_step(
     clock: Clock, phone: App, client: Browser, steps: int, status: int
@@ -175,7 +176,7 @@ def test_a_clock_may_be_off_by_one_step(
     assert give(client, phone.code(steps)).status_code == status
 
 
-@pytest.mark.control("ASVS-5.0-6.5.1")
+@pytest.mark.control("ASVS-5.0-6.5.1", "RFC-6238-1", "NIST-63B4-3.1.4-1")
 def test_a_code_is_good_once_and_older_ones_never_again(
     app: flask.Flask, clock: Clock, phone: App, client: Browser
 ) -> None:
@@ -234,7 +235,7 @@ def test_an_offered_secret_waits_for_half_an_hour(clock: Clock, anna: Browser) -
     assert_refused(anna.write("/api/mfa/totp/confirm", {"code": secret.code()}), 409, "conflict")
 
 
-@pytest.mark.control("ASVS-5.0-11.4.2", "ASVS-5.0-13.3.1")
+@pytest.mark.control("ASVS-5.0-6.5.2", "RFC-6238-3")
 def test_the_database_holds_no_secret_that_makes_codes(app: flask.Flask, anna: Browser, phone: App) -> None:
     stored = "".join(str(row) for table in ("authenticators", "recovery_codes") for row in rows(app, table))
     assert phone.secret not in stored
@@ -256,6 +257,7 @@ def test_a_sealed_secret_does_not_open_in_another_row(
     assert give(other, own.code()).status_code == 200
 
 
+@pytest.mark.control("ASVS-5.0-6.5.6")
 def test_several_authenticators_are_named_and_removed(
     app: flask.Flask, clock: Clock, anna: Browser, phone: App, client: Browser
 ) -> None:
@@ -285,7 +287,7 @@ def test_several_authenticators_are_named_and_removed(
 # --- recovery codes -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.control("ASVS-5.0-6.5.1", "ASVS-5.0-6.5.2")
+@pytest.mark.control("ASVS-5.0-6.5.1", "NIST-63B4-3.1.2-1")
 def test_a_recovery_code_signs_in_once(app: flask.Flask, anna: Browser, phone: App, client: Browser) -> None:
     code = anna.recovery_codes[0]
     asked(client)
@@ -385,7 +387,7 @@ def test_a_stale_session_is_told_what_would_do(clock: Clock, anna: Browser, phon
     assert_refused(anna.write("/api/reauthenticate", {}), 400, "invalid_input")
 
 
-@pytest.mark.control("ASVS-5.0-7.5.1")
+@pytest.mark.control("ASVS-5.0-7.5.1", "CS-MFA-2")
 def test_a_session_from_before_the_factor_needs_it_for_what_is_sensitive(
     app: flask.Flask, clock: Clock, anna: Browser
 ) -> None:

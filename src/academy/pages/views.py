@@ -8,10 +8,10 @@ from markupsafe import Markup
 
 from academy.courses import render, service
 from academy.courses.schemas import SaveNote, SetProgress
-from aegis import errors, sessions
+from aegis import errors
 from aegis.csrf import FIELD
 from aegis.pages.again import labels, local_path
-from aegis.sessions.required import login_required, signed_in
+from aegis.sessions.required import find_signed_in, login_required, signed_in
 from aegis.web import read_form
 
 blueprint = flask.Blueprint(
@@ -27,7 +27,7 @@ _BESIDE = frozenset({FIELD, "next"})
 @blueprint.get("/")
 def home() -> ResponseReturnValue:
     """Show the catalogue, and learners the way back to where they were."""
-    session = sessions.current()
+    session = find_signed_in()
     progress = service.progress_by_slug(session.account_id) if session else {}
     return flask.render_template("academy/home.html", courses=service.catalogue(), progress_by_slug=progress)
 
@@ -121,7 +121,7 @@ def file(slug: str, name: str) -> ResponseReturnValue:
 
 
 def _course_page(found: service.Course, **words: Any) -> str:
-    session = sessions.current()
+    session = find_signed_in()
     if session is not None:
         words.setdefault("note", service.note(session.account_id, found))
         words.setdefault("note_draft", flask.request.form.get("content"))
@@ -129,7 +129,7 @@ def _course_page(found: service.Course, **words: Any) -> str:
 
 
 def _own_progress(found: service.Course) -> service.Progress | None:
-    session = sessions.current()
+    session = find_signed_in()
     return service.progress(session.account_id, found) if session else None
 
 

@@ -9,7 +9,7 @@ from aegis import audit, clock, db, errors, passwords, throttle, tokens
 from aegis.accounts import addresses, avatars, names, store
 from aegis.audit import Event
 from aegis.passwords import Hasher
-from aegis.sessions import Session
+from aegis.sessions import CHANGE_PASSWORD, Session
 from aegis.sessions import service as sessions
 from aegis.settings import Settings
 from aegis.state import State
@@ -78,9 +78,12 @@ def register(  # noqa: PLR0913 - each is something an account has, or what it is
     *,
     role: str = "learner",
     by_operator: bool = False,
+    is_temporary: bool = False,
     client: Client = OPERATOR,
 ) -> Account:
     """Create an account; the operator alone may give reserved names, such as `admin`.
+
+    A temporary password is good for choosing another one alone.
 
     Raises InvalidInput with every wrong field at once; nothing is stored then.
     """
@@ -88,7 +91,7 @@ def register(  # noqa: PLR0913 - each is something an account has, or what it is
     rule = functools.partial(names.canonical, allow_reserved=by_operator)
     canonical = _judge(faults, "username", rule, username)
     address = _judge(faults, "email", addresses.parse, email) if email else None
-    if fault := _password_fault(password, settings, username, email):
+    if fault := _password_fault(password, settings, role, username, email):
         faults["password"] = fault
     if canonical and store.find_by_username(canonical) is not None:
         faults["username"] = _TAKEN["username"]
@@ -105,6 +108,7 @@ def register(  # noqa: PLR0913 - each is something an account has, or what it is
         "email_canonical": address.canonical if address else None,
         "password_hash": hasher.hash(password),
         "role": role,
+        "must_change_password": is_temporary,
         "is_active": True,
         "display_name": "",
         "bio": "",
@@ -139,10 +143,12 @@ def _judge(faults: dict[str, str], field: str, rule: Any, text: str) -> Any:
         return None
 
 
-def _password_fault(password: str, settings: Settings, username: str, email: str | None) -> str | None:
+def _password_fault(
+    password: str, settings: Settings, role: str, username: str, email: str | None
+) -> str | None:
     return passwords.judge(
         password,
-        minimum=settings.password_minimum,
+        minimum=settings.shortest_password(role),
         maximum=settings.password_maximum,
         context=[settings.site_name, *settings.password_banned_words],
         names=[name for name in (username, email) if name],
@@ -240,17 +246,21 @@ def change_password(  # noqa: PLR0913 - session, client and both passwords
     if attempt.is_failure:
         audit.record(Event.PASSWORD_CHANGE_FAILURE, client, account_id=row.id, reason="wrong_password")
         raise errors.InvalidInput(fields={"current_password": "This is not your current password."})
-    fault = _password_fault(new, settings, row.username, row.email)
+    fault = _password_fault(new, settings, row.role, row.username, row.email)
     if passwords.normalise(new) == passwords.normalise(current):
         fault = "This is the password you have now. Please choose another."
     if fault:
         raise errors.InvalidInput(fields={"new_password": fault})
-    with_new = {"password_hash": hasher.hash(new), "password_changed_at": clock.now()}
+    with_new = {
+        "password_hash": hasher.hash(new),
+        "password_changed_at": clock.now(),
+        "must_change_password": False,
+    }
     with db.transaction():
         if not store.change_password(row.id, row.password_hash, with_new):
             raise errors.NotSignedIn
         ended = sessions.revoke_all(row.id, but=session.id)
-        renewed = sessions.rotate(session, token)
+        renewed = sessions.rotate(session, token, done=CHANGE_PASSWORD)
     audit.record(Event.PASSWORD_CHANGED, client, account_id=row.id, session=session.id, sessions_ended=ended)
     return renewed
 
@@ -269,6 +279,21 @@ def set_role(account_id: str, role: str, client: Client = OPERATOR, actor_id: st
         ended = sessions.revoke_all(account_id)
     told: dict[str, str | int] = {"role": role, "sessions_ended": ended}
     audit.record(Event.ROLE_CHANGED, client, account_id=account_id, actor_id=actor_id, **told)
+
+
+def expire_password(account_id: str, client: Client = OPERATOR, actor_id: str | None = None) -> None:
+    """Let the password open nothing but the choice of another one, and end all sessions."""
+    with db.transaction():
+        store.change(account_id, {"must_change_password": True})
+        ended = sessions.revoke_all(account_id)
+    audit.record(
+        Event.PASSWORD_EXPIRED, client, account_id=account_id, actor_id=actor_id, sessions_ended=ended
+    )
+
+
+def is_only_admin(account_id: str) -> bool:
+    """Tell whether this account is an administrator and no other active one is."""
+    return [row.id for row in store.list_active_admins()] == [account_id]
 
 
 def deactivate(account_id: str, client: Client = OPERATOR, actor_id: str | None = None) -> None:

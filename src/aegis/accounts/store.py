@@ -1,5 +1,6 @@
 """Queries on the account table."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -42,6 +43,11 @@ def change_password(account_id: str, old_hash: str, values: dict[str, Any]) -> b
     """Change the password only if it is still the one that was verified."""
     same = sa.and_(accounts.c.id == account_id, accounts.c.password_hash == old_hash)
     return db.change(sa.update(accounts).where(same).values(**values)) == 1
+
+
+def list_active_admins() -> Sequence[sa.Row[Any]]:
+    """Return the administrators that can sign in."""
+    return db.rows(sa.select(accounts.c.id).where(accounts.c.role == "admin", accounts.c.is_active))
 
 
 def list_all() -> list[sa.Row[Any]]:

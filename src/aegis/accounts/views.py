@@ -18,8 +18,9 @@ from aegis.accounts.schemas import (
     Registered,
 )
 from aegis.audit import sentences
+from aegis.sessions import CHANGE_PASSWORD
 from aegis.sessions import service as session_service
-from aegis.sessions.required import fresh_login_required, login_required, signed_in
+from aegis.sessions.required import before, fresh_login_required, login_required, signed_in
 from aegis.sessions.schemas import Ended, ListedSession, SessionList, User
 from aegis.web import client, device, operation, read_query, read_upload, takes_upload
 
@@ -152,6 +153,7 @@ def change_email(body: ChangeEmail) -> Changed:
 
 
 @blueprint.post("/profile/change-password")
+@before(CHANGE_PASSWORD)
 @login_required
 @operation(body=ChangePassword, answers={200: Changed}, errors=(errors.Busy, errors.RateLimited))
 def change_password(body: ChangePassword) -> Changed:

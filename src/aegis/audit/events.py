@@ -17,6 +17,7 @@ class Event(enum.StrEnum):
     BREAK_GLASS_USED = "authn_break_glass_used"
     PASSWORD_CHANGED = "authn_password_change"  # noqa: S105 - an event's name
     PASSWORD_CHANGE_FAILURE = "authn_password_change_fail"  # noqa: S105 - an event's name
+    PASSWORD_EXPIRED = "authn_password_expired"  # noqa: S105 - an event's name
     PASSWORD_RESET_LINK = "authn_password_reset_link"  # noqa: S105 - an event's name
     RATE_LIMITED = "excess_rate_limit_exceeded"
     CSRF_REFUSED = "malicious_csrf"
@@ -65,6 +66,7 @@ _WARNINGS = frozenset(
         Event.ROLE_CHANGED,
         Event.RECOVERY_CODE_USED,
         Event.FACTORS_RESET,
+        Event.PASSWORD_EXPIRED,
         Event.BREAK_GLASS_MADE,
     }
 )

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from aegis import audit, errors
 from aegis.accounts import store as accounts
+from aegis.accounts.factors import forced_step
 from aegis.audit import Event
 from aegis.login import devices, factors, pending
-from aegis.sessions import ENROL_FACTOR, Factors
 from aegis.sessions import service as sessions
 from aegis.state import State
 from aegis.web import Client
@@ -59,7 +59,7 @@ def go_on(application: State, proven: Proven, client: Client, came: Came) -> Sig
         client,
         method=proven.method,
         level=proven.level,
-        forced_step=_forced_step(application, row.role, known),
+        forced_step=forced_step(application, row, known.names),
         browser=came.browser,
         replaces=came.replaces,
     )
@@ -69,8 +69,3 @@ def go_on(application: State, proven: Proven, client: Client, came: Came) -> Sig
     told = {"method": proven.method, "via": proven.via, "session": session.id if session else None}
     audit.record(Event.LOGIN_SUCCESS, client, account_id=row.id, **told)
     return signed
-
-
-def _forced_step(application: State, role: str, known: Factors) -> str | None:
-    """Return what must be done before anything else."""
-    return ENROL_FACTOR if application.settings.demands_factor(role) and not known.names else None

@@ -37,6 +37,7 @@ def csrf_token() -> CsrfToken:
 
 
 @blueprint.post("/api/login")
+@before(*STEPS)
 @csrf.for_visitors
 @csrf.scripts_need_no_token
 @operation(
@@ -75,6 +76,7 @@ def came() -> Came:
 
 
 @blueprint.post("/api/login/mfa")
+@before(*STEPS)
 @csrf.for_visitors
 @operation(
     body=SecondFactor,
@@ -108,6 +110,7 @@ def begin_passkey() -> Ceremony:
 
 
 @blueprint.post("/api/login/passkey")
+@before(*STEPS)
 @csrf.for_visitors
 @operation(
     body=UsePasskey,

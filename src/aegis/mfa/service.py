@@ -6,8 +6,7 @@ from aegis import audit, clock, errors, tokens
 from aegis.accounts import factors, names
 from aegis.audit import Event
 from aegis.mfa import recovery, store, totp
-from aegis.sessions import ENROL_FACTOR, Session
-from aegis.sessions import service as sessions
+from aegis.sessions import Session
 from aegis.state import State
 from aegis.web import Client
 
@@ -108,7 +107,7 @@ def confirm(  # noqa: PLR0913 - the session, and what was typed
     values = {"name": added.name, "confirmed_at": now, "created_at": now, "last_used_at": now}
     if not store.confirm(row.id, {**values, "last_step": step}):
         raise errors.Conflict("This authenticator was confirmed before.")
-    renewed = sessions.rotate(session, token, level=sessions.FACTORS_LEVEL, done=ENROL_FACTOR)
+    renewed = factors.enrolled(application, session, token)
     audit.record(Event.FACTOR_ADDED, client, account_id=session.account_id, kind="authenticator")
     codes = (
         [] if recovery.left(application, session.account_id) else recovery.renew(application, session, client)

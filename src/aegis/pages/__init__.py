@@ -29,6 +29,7 @@ def register(app: flask.Flask) -> None:
     app.register_error_handler(errors.NotSignedIn, again.sign_in)
     app.register_error_handler(errors.ReauthenticationRequired, again.confirm)
     app.register_error_handler(errors.EnrolmentRequired, again.enrol)
+    app.register_error_handler(errors.PasswordChangeRequired, again.choose_password)
     app.register_error_handler(errors.CsrfFailed, again.send)
 
 

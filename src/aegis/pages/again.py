@@ -76,6 +76,13 @@ def enrol(error: errors.AegisError) -> ResponseReturnValue:
     return flask.redirect(flask.url_for("aegis_pages.new_authenticator", next=back), 303)
 
 
+def choose_password(error: errors.AegisError) -> ResponseReturnValue:
+    """Lead a person to choosing another password."""
+    if not wants_page():
+        return faults.answer(error)
+    return flask.redirect(flask.url_for("aegis_pages.new_password"), 303)
+
+
 def send(error: errors.AegisError) -> ResponseReturnValue:
     """Show a form with an outdated token once more, ready to be sent; another site's request gets no such offer."""
     is_own_form = flask.request.endpoint in _OWN_FORMS
@@ -90,7 +97,7 @@ def send(error: errors.AegisError) -> ResponseReturnValue:
             "error": error.sentence,
             "next": local_path(typed.get("next")),
             "resume": typed.get("resume"),
-            "password_min_length": state.current().settings.password_minimum,
+            "password_min_length": state.current().settings.shortest_password("learner"),
         }
         return flask.render_template(template, **words), error.status
     return finish(_pack(), error.status)

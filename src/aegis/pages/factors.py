@@ -5,9 +5,10 @@ from typing import Any
 import flask
 from flask.typing import ResponseReturnValue
 
-from aegis import clock, csrf, errors, state
+from aegis import clock, csrf, errors, sessions, state
 from aegis.login import service as login
 from aegis.login import views as login_views
+from aegis.login.factors import RecoveryCode
 from aegis.login.schemas import PASSWORD, SecondFactor
 from aegis.mfa import recovery, service
 from aegis.mfa import views as mfa_views
@@ -42,11 +43,16 @@ def second_factor() -> ResponseReturnValue:
 def second_factor_post() -> ResponseReturnValue:
     """Give the second factor and go on."""
     try:
-        login_views.sign_in_with_factor(read_form(SecondFactor, drop=BESIDE))
+        typed = read_form(SecondFactor, drop=BESIDE)
+        login_views.sign_in_with_factor(typed)
     except errors.SignInExpired as error:
         return form_page("aegis/login.html", error, form={})
     except (errors.InvalidInput, errors.InvalidCredentials, errors.RateLimited) as error:
         return ask_factor(error)
+    if typed.method == RecoveryCode.name:
+        session = sessions.current()
+        left = recovery.left(state.current(), session.account_id) if session else 0
+        flask.flash(f"You used a recovery code up. {left} {'is' if left == 1 else 'are'} left.")
     return onward()
 
 

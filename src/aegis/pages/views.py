@@ -15,7 +15,7 @@ from aegis.login import devices
 from aegis.login import views as login_views
 from aegis.login.schemas import Login, Reauthenticate
 from aegis.pages.again import finish, local_path
-from aegis.sessions import STEPS
+from aegis.sessions import CHANGE_PASSWORD, STEPS
 from aegis.sessions import service as session_service
 from aegis.sessions.required import before, fresh_login_required, login_required, signed_in
 from aegis.web import client, device, faults, read_form, read_query, read_upload, takes_upload
@@ -47,7 +47,7 @@ def form_page(template: str, error: errors.AegisError | None = None, **words: An
         "next": local_path(given.get("next")),
         "resume": request.form.get("resume"),
         "level": given.get("level"),
-        "password_min_length": state.current().settings.password_minimum,
+        "password_min_length": _shortest_password(),
     }
     response = flask.make_response(
         flask.render_template(template, **{**known, **words}), error.status if error else 200
@@ -55,6 +55,12 @@ def form_page(template: str, error: errors.AegisError | None = None, **words: An
     if error:
         response.headers.update(error.headers)
     return response
+
+
+def _shortest_password() -> int:
+    """Return how long a new password of the person before the page must be; who registers becomes a learner."""
+    session = sessions.current()
+    return state.current().settings.shortest_password(session.role if session else "learner")
 
 
 def onward() -> ResponseReturnValue:
@@ -216,14 +222,24 @@ def security() -> ResponseReturnValue:
     return security_page()
 
 
+@blueprint.get("/account/password")
+@before(CHANGE_PASSWORD)
+@login_required
+def new_password() -> ResponseReturnValue:
+    """Show the form of the password alone."""
+    return form_page("aegis/new_password.html")
+
+
 @blueprint.post("/account/password")
+@before(CHANGE_PASSWORD)
 @login_required
 def change_password() -> ResponseReturnValue:
     """Change the password; all other sessions end."""
+    is_forced = signed_in().forced_step is not None
     try:
         accounts_views.renew_password(read_form(schemas.ChangePassword))
     except (errors.InvalidInput, errors.Busy, errors.RateLimited) as error:
-        return security_page(error)
+        return form_page("aegis/new_password.html", error) if is_forced else security_page(error)
     flask.flash("Your password was changed. All other sessions have ended.", "success")
     return flask.redirect(flask.url_for("aegis_pages.security"), 303)
 

@@ -12,8 +12,7 @@ from aegis.accounts import factors, names
 from aegis.audit import Event
 from aegis.passkeys import ceremony, challenges, store
 from aegis.passkeys.ceremony import NotGenuine, Options, Party
-from aegis.sessions import ENROL_FACTOR, Session
-from aegis.sessions import service as sessions
+from aegis.sessions import Session
 from aegis.state import State
 from aegis.web import Client
 
@@ -100,7 +99,7 @@ def add(  # noqa: PLR0913 - the session, and what the browser made
         store.add(values)
     except db.Duplicate:
         raise errors.InvalidInput(fields={"credential": "This passkey was added before."}) from None
-    renewed = sessions.rotate(session, token, level=sessions.FACTORS_LEVEL, done=ENROL_FACTOR)
+    renewed = factors.enrolled(application, session, token)
     audit.record(Event.FACTOR_ADDED, client, account_id=session.account_id, kind="passkey")
     return added, renewed
 

@@ -14,9 +14,10 @@ from aegis.sessions.interface import (
     token_in,
     visitor_seed,
 )
-from aegis.sessions.model import ENROL_FACTOR, STEPS, Account, Factors, Session
+from aegis.sessions.model import CHANGE_PASSWORD, ENROL_FACTOR, STEPS, Account, Factors, Session
 
 __all__ = [
+    "CHANGE_PASSWORD",
     "ENROL_FACTOR",
     "STEPS",
     "Account",

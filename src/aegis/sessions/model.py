@@ -7,7 +7,10 @@ from aegis.settings import Settings
 ENROL_FACTOR = "enrol_factor"
 """The step before everything else of an account that must have a second factor and has none."""
 
-STEPS = (ENROL_FACTOR,)
+CHANGE_PASSWORD = "change_password"  # noqa: S105 - a step's name
+"""The step before everything else of an account whose password somebody else chose."""
+
+STEPS = (ENROL_FACTOR, CHANGE_PASSWORD)
 """The steps that a session can be forced to take first."""
 
 

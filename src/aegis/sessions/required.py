@@ -9,9 +9,16 @@ from werkzeug.local import LocalProxy
 
 from aegis import audit, clock, sessions, state
 from aegis.audit import Event
-from aegis.errors import AegisError, EnrolmentRequired, Forbidden, NotSignedIn, ReauthenticationRequired
+from aegis.errors import (
+    AegisError,
+    EnrolmentRequired,
+    Forbidden,
+    NotSignedIn,
+    PasswordChangeRequired,
+    ReauthenticationRequired,
+)
 from aegis.sessions import Account, Session, service
-from aegis.sessions.model import ENROL_FACTOR
+from aegis.sessions.model import CHANGE_PASSWORD, ENROL_FACTOR
 from aegis.web import client
 
 P = ParamSpec("P")
@@ -39,7 +46,10 @@ def before(*steps: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return mark
 
 
-_REFUSALS: Mapping[str, type[AegisError]] = {ENROL_FACTOR: EnrolmentRequired}
+_REFUSALS: Mapping[str, type[AegisError]] = {
+    ENROL_FACTOR: EnrolmentRequired,
+    CHANGE_PASSWORD: PasswordChangeRequired,
+}
 
 
 def signed_in() -> Session:
@@ -55,6 +65,12 @@ def signed_in() -> Session:
         if session.forced_step not in getattr(view, "before_steps", ()):
             raise _REFUSALS[session.forced_step]
     return session
+
+
+def find_signed_in() -> Session | None:
+    """Return the request's session, or None for a visitor and for a session that is good for one step alone."""
+    session = sessions.current()
+    return session if session is not None and not session.forced_step else None
 
 
 def login_required(view: Callable[P, R]) -> Callable[P, R]:

@@ -120,12 +120,19 @@ def _make_room(account_id: str, keep: int) -> None:
         store.remove(account_id, ids)
 
 
-def rotate(session: Session, token: str, *, level: int | None = None, done: str | None = None) -> str:
+def rotate(
+    session: Session,
+    token: str,
+    *,
+    level: int | None = None,
+    done: str | None = None,
+    then: str | None = None,
+) -> str:
     """Give the session a new token and fresh authentication; the old token is dead in every process.
 
     Call it whenever rights are gained or a secret changes: a token known before must be worthless after it. The person
     has just proved who they are, so both timeouts start anew (NIST 800-63B-4 section 5.2). `done` names a step that the
-    session no longer has to take first.
+    session no longer has to take first, and `then` the one that comes after it.
     Raises NotSignedIn if the session ended in the meantime.
     """
     new, now = tokens.new_token(), clock.now()
@@ -135,7 +142,7 @@ def rotate(session: Session, token: str, *, level: int | None = None, done: str 
         "authenticated_at": now,
         "last_used_at": now,
         "auth_level": level or session.auth_level,
-        "forced_step": None if session.forced_step == done else session.forced_step,
+        "forced_step": then if session.forced_step == done else session.forced_step,
     }
     if not store.replace_token(session.id, tokens.hash_token(token), values):
         raise errors.NotSignedIn

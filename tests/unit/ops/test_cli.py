@@ -72,6 +72,13 @@ def test_the_first_administrator_comes_from_here_and_may_be_called_so(aegis, sto
     assert (typed.exit_code, PASSWORD in typed.output) == (0, False)
     [account] = stored("accounts")
     assert (account["username"], account["role"], account["is_active"]) == ("admin", "admin", True)
+    [emergency] = stored("recovery_codes")
+    assert emergency["is_break_glass"]
+    assert "Emergency code of admin: " in typed.output
+    second = aegis("user", "create", "eve", "--role", "admin", "--password-stdin", text=PASSWORD)
+    assert "Emergency code" not in second.output
+    assert "Emergency code of eve: " in aegis("user", "break-glass", "eve").output
+    assert len(stored("recovery_codes")) == 2
 
 
 @pytest.mark.control("ASVS-5.0-6.2.1", "ASVS-5.0-6.2.4")
@@ -113,7 +120,18 @@ def test_accounts_are_listed_and_shown_in_any_spelling(aegis, anna):
     assert "hash" not in listed.stdout + json.dumps(as_json) + json.dumps(shown)
 
 
-@pytest.mark.parametrize("words", [["show"], ["deactivate"], ["revoke-sessions"], ["set-role"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["show"],
+        ["deactivate"],
+        ["revoke-sessions"],
+        ["set-role"],
+        ["reset-mfa"],
+        ["break-glass"],
+        ["expire-password"],
+    ],
+)
 def test_an_unknown_account_is_one_clear_line(words, aegis, anna):
     done = aegis("user", *words, "nobody", *(["admin"] if words == ["set-role"] else []))
 
@@ -127,6 +145,8 @@ def test_an_unknown_account_is_one_clear_line(words, aegis, anna):
         (["set-role", "anna", "teacher"], {"role": "teacher", "is_active": True}),
         (["deactivate", "anna"], {"role": "learner", "is_active": False}),
         (["revoke-sessions", "anna"], {"role": "learner", "is_active": True}),
+        (["reset-mfa", "anna"], {"role": "learner", "is_active": True}),
+        (["expire-password", "anna"], {"role": "learner", "must_change_password": True}),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

@@ -10,6 +10,8 @@ import click
 from aegis import clock, state
 from aegis.accounts import service
 from aegis.accounts.service import ROLES, Account
+from aegis.login import factors
+from aegis.mfa import recovery
 from aegis.ops import accounts_csv
 from aegis.ops.cli.host import Failed, InApp
 from aegis.sessions import service as sessions
@@ -31,7 +33,8 @@ def user() -> None:
 @click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input, not from a prompt."
 )
-def create(name: str, email: str | None, role: str, *, password_stdin: bool) -> None:
+@click.option("--temporary", is_flag=True, help="The password opens nothing but the choice of another one.")
+def create(name: str, email: str | None, role: str, *, password_stdin: bool, temporary: bool) -> None:
     """Create an account; the first administrator comes from here.
 
     The password is never an argument: arguments are seen by everybody on the machine and stay in the shell's history.
@@ -45,8 +48,17 @@ def create(name: str, email: str | None, role: str, *, password_stdin: bool) -> 
         application.hasher,
         role=role,
         by_operator=True,
+        is_temporary=temporary,
     )
     click.echo(f"The account {account.username} was created ({account.role}).")
+    if service.is_only_admin(account.id):
+        _print_break_glass(account)
+
+
+def _print_break_glass(account: Account) -> None:
+    code = recovery.break_glass(state.current(), account.id)
+    click.echo(f"Emergency code of {account.username}: {code}")
+    click.echo("It takes the place of a lost second factor, once. Keep it sealed, away from this machine.")
 
 
 def _password(*, from_stdin: bool) -> str:
@@ -75,12 +87,14 @@ def list_accounts(*, as_json: bool) -> None:
 def show(name: str, *, as_json: bool) -> None:
     """Show an account and how many sessions it has."""
     account = _get(name)
-    shown = {**_shown(account), "sessions": len(sessions.list_of(account.id, state.current().settings))}
+    counted = len(sessions.list_of(account.id, state.current().settings))
+    named = factors.of(account.id, account.role).names
+    shown = {**_shown(account), "sessions": counted, "second_factors": ", ".join(named)}
     if as_json:
         click.echo(json.dumps(shown, indent=2))
         return
     for key, value in shown.items():
-        click.echo(f"{key + ':':<14}{'-' if value in (None, '') else value}")
+        click.echo(f"{key + ':':<16}{'-' if value in (None, '') else value}")
 
 
 @user.command("set-role")
@@ -100,6 +114,41 @@ def deactivate(name: str) -> None:
     account = _get(name)
     service.deactivate(account.id)
     click.echo(f"{account.username} is deactivated. The account's sessions have ended.")
+
+
+@user.command("expire-password")
+@click.argument("name")
+def expire_password(name: str) -> None:
+    """Make an account choose another password at its next sign-in; its sessions end."""
+    account = _get(name)
+    service.expire_password(account.id)
+    click.echo(f"{account.username} has to choose another password. The account's sessions have ended.")
+
+
+@user.command("reset-mfa")
+@click.argument("name")
+def reset_mfa(name: str) -> None:
+    """Take all second factors from an account, for somebody who lost them; its sessions end.
+
+    Make sure first who is asking: this is what an attacker would ask for.
+    """
+    account = _get(name)
+    removed = factors.reset(account.id)
+    click.echo(
+        f"{removed} second factors of {account.username} were removed. The account's sessions have ended."
+    )
+
+
+@user.command("break-glass")
+@click.argument("name")
+def break_glass(name: str) -> None:
+    """Print a new emergency code of an administrator; the former one is void."""
+    account = _get(name)
+    if account.role != "admin":
+        raise Failed(
+            f"{account.username} is no administrator: an emergency code is for administrators alone."
+        )
+    _print_break_glass(account)
 
 
 @user.command("revoke-sessions")
