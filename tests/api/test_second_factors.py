@@ -453,7 +453,9 @@ def test_the_pages_add_and_ask_for_an_authenticator(
     assert "my phone" in anna.page("/account/security").text
     clock.advance(NEXT_STEP_S)
 
-    page = client.submit("/login", username="anna", password=PASSWORD, next="/profile")
+    lead = client.submit("/login", username="anna", password=PASSWORD, next="/profile")
+    assert (lead.status_code, lead.location) == (303, "/login/second-factor?next=/profile")
+    page = client.page(lead.location)
     assert "One more step" in page.text
     [form] = [form for form in forms(page) if form.get("method") == "totp"]
     wrong = client.submit("/login/second-factor", **{**form, "code": "000000"})
@@ -461,3 +463,24 @@ def test_the_pages_add_and_ask_for_an_authenticator(
     answer = client.submit("/login/second-factor", **{**form, "code": App(secret).code()})
     assert (answer.status_code, answer.location) == (303, "/profile")
     assert client.is_signed_in()
+    assert client.page("/login/second-factor?next=/profile").location == "/login?next=/profile"
+
+
+def test_what_was_typed_before_the_session_ended_comes_back_after_both_factors(
+    clock: Clock, anna: Browser, phone: App
+) -> None:
+    clock.advance(3600)
+    page = anna.submit("/profile", display_name="Anna B.", bio="What took an hour to write.")
+    resume = form_to(page, "/login")["resume"]
+    page = anna.submit("/login", username="anna", password=PASSWORD, resume=resume)
+    [form] = [form for form in forms(page) if form.get("method") == "totp"]
+    page = anna.submit("/login/second-factor", **{**form, "code": phone.code()})
+    assert "What took an hour to write." in page.text
+
+
+def test_a_late_code_leads_back_to_the_password(clock: Clock, phone: App, client: Browser) -> None:
+    client.submit("/login", username="anna", password=PASSWORD)
+    clock.advance(600)
+    page = client.submit("/login/second-factor", method="totp", code=phone.code(), next="/profile")
+    assert page.status_code == 401
+    assert form_to(page, "/login")["next"] == "/profile"

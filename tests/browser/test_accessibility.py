@@ -12,6 +12,7 @@ LEARNER = (
     "/",
     "/profile",
     "/account/security",
+    "/account/second-factor",
     "/reauthenticate",
     "/courses/safe-accounts",
     "/courses/safe-accounts/lessons/passphrases",

@@ -87,10 +87,18 @@ def login_post() -> ResponseReturnValue:
         typed = read_form(Login, drop=BESIDE)
         login_views.sign_in(typed.username, typed.password)
     except errors.SecondFactorRequired as refusal:
-        return form_page("aegis/second_factor.html", ways=refusal.extra["methods"])
+        return _ask_factor(refusal)
     except (errors.InvalidInput, errors.InvalidCredentials, errors.Busy, errors.RateLimited) as error:
         return form_page("aegis/login.html", error)
     return onward()
+
+
+def _ask_factor(refusal: errors.SecondFactorRequired) -> ResponseReturnValue:
+    """Lead to the second factor; what was typed before cannot go into an address, so then the page is shown here."""
+    if flask.request.form.get("resume"):
+        return form_page("aegis/second_factor.html", ways=refusal.extra["methods"])
+    after = local_path(flask.request.form.get("next")) or None
+    return flask.redirect(flask.url_for("aegis_pages.second_factor", next=after), 303)
 
 
 @blueprint.get("/register")
