@@ -12,7 +12,6 @@ from bench.rounds import Figures
 from bench.targets import MANY, TARGETS, Site
 
 README = Path(__file__).with_name("README.md")
-_BEGIN, _END = "<!-- figures: begin -->", "<!-- figures: end -->"
 _PACKAGES = ("granian", "Flask", "Werkzeug", "SQLAlchemy", "psycopg", "PyMySQL", "pydantic", "Flask-Login")
 _HEAD = ("what", "x bare route: median", "min to max", "aim", "CPU µs", "requests/s", "median ms")
 
@@ -99,8 +98,9 @@ def _wrk() -> str:
     return " ".join((said.stdout + said.stderr).split()[:2])
 
 
-def write(text: str) -> None:
-    """Replace the generated section of bench/README.md."""
-    before, _, rest = README.read_text().partition(_BEGIN)
-    after = rest.partition(_END)[2]
-    README.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{after}")
+def write(text: str, section: str = "figures") -> None:
+    """Replace a generated section of bench/README.md."""
+    begin, end = f"<!-- {section}: begin -->", f"<!-- {section}: end -->"
+    before, _, rest = README.read_text().partition(begin)
+    after = rest.partition(end)[2]
+    README.write_text(f"{before}{begin}\n{text}\n{end}{after}")

@@ -1,13 +1,23 @@
-"""A door that lets a few computations in at a time, a few more wait, and sends the rest away."""
+"""A door that lets a few computations in at a time, a few more wait, and sends the rest away.
+
+What is let in may be computed by threads of low priority, so that other requests do not wait for a processor behind it.
+"""
 
 import os
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 from aegis import tally
 from aegis.errors import Busy
+
+Result = TypeVar("Result")
+
+NICENESS = 10
+"""A tenth of the processor beside a thread of normal priority, and all of it beside none (sched(7))."""
 
 
 class _Places:
@@ -47,6 +57,7 @@ class Gate:
         """Start with all places free: in a child, the threads that held the parent's places do not exist."""
         self._admitted = _Places(self._parallel + self._queue)
         self._running = threading.BoundedSemaphore(self._parallel)
+        self._workers = ThreadPoolExecutor(self._parallel, "aegis-slow", _give_way)
         self.running = 0
 
     @property
@@ -84,6 +95,16 @@ class Gate:
             finally:
                 self.running -= 1
                 running.release()
+
+    def run(self, work: Callable[[], Result]) -> Result:
+        """Do the work at low priority, holding a place; raise Busy like `place`."""
+        with self.place():
+            return self._workers.submit(work).result()
+
+
+def _give_way() -> None:
+    """Lower this thread's priority; Linux keeps one for each thread, and nobody may raise it again."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 _gates: weakref.WeakSet[Gate] = weakref.WeakSet()

@@ -2,7 +2,6 @@
 
 import base64
 import hmac
-import os
 import re
 import secrets
 from collections.abc import Sequence
@@ -78,7 +77,7 @@ class Hasher:
         self._argon2 = argon2.PasswordHasher(passes, memory_kib, parallelism=1, hash_len=32)
         self._keys = {_key_id(key): key for key in (*pepper_keys, b"")}
         self._current = _key_id(pepper_keys[0]) if pepper_keys else ""
-        self.gate = Gate(parallel=parallel or os.cpu_count() or 1, queue=queue, wait_s=wait_s)
+        self.gate = Gate(parallel=parallel or 1, queue=queue, wait_s=wait_s)
         self._nobody = f"$argon2id$v=19$m={memory_kib},t={passes},p=1${_random_text(16)}${_random_text(32)}"
 
     def hash(self, password: str) -> str:
@@ -87,8 +86,7 @@ class Hasher:
         Raises Busy when too many computations run or wait, InvalidInput when the text is no password at all.
         """
         secret = self._keyed(password, self._current)
-        with self.gate.place():
-            encoded = self._argon2.hash(secret)
+        encoded = self.gate.run(lambda: self._argon2.hash(secret))
         return f"hmac${self._current}{encoded}" if self._current else encoded
 
     def verify(self, stored_hash: str | None, password: str) -> Verdict:
@@ -98,15 +96,13 @@ class Hasher:
         password is known. Raises like `hash`.
         """
         stored = stored_hash or ""
-        with self.gate.place():
-            if stored.startswith(("scrypt:", "pbkdf2:")):
-                return self._verify_werkzeug(stored, password)
-            return self._verify_argon2(stored, password)
+        is_imported = stored.startswith(("scrypt:", "pbkdf2:"))
+        check = self._verify_werkzeug if is_imported else self._verify_argon2
+        return self.gate.run(lambda: check(stored, password))
 
     def verify_nobody(self, password: str) -> Verdict:
         """Do the work of `verify` for an account that does not exist, and refuse. Raises like `hash`."""
-        with self.gate.place():
-            return self._refuse(password)
+        return self.gate.run(lambda: self._refuse(password))
 
     def _refuse(self, password: str) -> Verdict:
         self._matches(self._nobody, self._keyed(password, self._current))

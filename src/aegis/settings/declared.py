@@ -243,8 +243,8 @@ class Settings:
     argon2_parallel: int = _setting(
         "AEGIS_ARGON2_PARALLEL",
         parse.integer(1, 64),
-        max(1, min(os.cpu_count() or 1, 64)),
-        "Password hashes computed at once in one process; further ones wait.",
+        1,
+        "Password hashes computed at once in one process; further ones wait. There are as many processes as processors.",
     )
     argon2_queue: int = _setting(
         "AEGIS_ARGON2_QUEUE",
@@ -401,7 +401,9 @@ class Settings:
         "AEGIS_THREADS",
         parse.integer(1, 256),
         4,
-        "Threads of each process that `aegis serve` starts.",
+        "Threads of each process that `aegis serve` and gunicorn.conf.py start: those that wait for a password hash "
+        "(AEGIS_ARGON2_QUEUE) and some for everybody else.",
+        production=64,
     )
     hsts_s: int = _setting(
         "AEGIS_HSTS",
