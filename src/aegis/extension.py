@@ -1,14 +1,14 @@
 """The extension: `Aegis(app)` wires every room, in the order in which a request meets them."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import flask
 import sqlalchemy as sa
 
-from aegis import audit, csrf, errors, flask_login, pages, settings, state, uploads
+from aegis import audit, csrf, errors, flask_login, mail, pages, settings, state, uploads
 from aegis.accounts import views as accounts_views
 from aegis.audit import Audit, Event
 from aegis.db import Database
@@ -76,6 +76,7 @@ class Aegis:
             _counters(values),
             Audit(keyring),
             uploads.make(values),
+            mail.Sender(app, values),
             factors.of,
             is_current or _has_tables,
         )
@@ -102,8 +103,15 @@ class Aegis:
         if values.metrics_token or values.metrics_addresses:
             app.extensions[metrics_views.EXTENSION] = Metrics(Path(values.metrics_folder).absolute())
         pages.register(app)
-        housekeeper = housekeeping.starter(app)
-        app.wsgi_app = Edge(app.wsgi_app, configured, was_asked, check.fast_paths(app), housekeeper)  # type: ignore[method-assign]
+        starts = (housekeeping.starter(app), app.extensions["aegis"].sender.start)
+        edge = Edge(app.wsgi_app, configured, was_asked, check.fast_paths(app), lambda: _run_all(starts))
+        app.wsgi_app = edge  # type: ignore[method-assign]
+
+
+def _run_all(starts: Iterable[Callable[[], None]]) -> None:
+    """Start what runs beside the requests of this process."""
+    for start in starts:
+        start()
 
 
 def _record_rejection(error: errors.AegisError) -> flask.Response:

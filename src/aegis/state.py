@@ -11,6 +11,7 @@ from aegis.settings import Configured, Settings
 if TYPE_CHECKING:
     from aegis.audit import Audit
     from aegis.db import Database
+    from aegis.mail import Sender
     from aegis.passwords import Hasher
     from aegis.sessions import Factors
     from aegis.throttle import Counters
@@ -29,6 +30,7 @@ class State:
     counters: "Counters"
     audit: "Audit"
     uploads: "Uploads"
+    sender: "Sender"
     factors: "Callable[[str, str], Factors]"
     """The second factors of an account, by its id and role; the room of signing in knows them all."""
     is_current: "Callable[[Database], bool]"

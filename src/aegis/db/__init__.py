@@ -5,13 +5,14 @@
 
 from aegis.db.engine import Database, driver_url
 from aegis.db.hot import HotStatement
-from aegis.db.statements import Duplicate, add_if_absent, alone, change, row, rows, transaction
+from aegis.db.statements import Duplicate, add_if_absent, after_commit, alone, change, row, rows, transaction
 
 __all__ = [
     "Database",
     "Duplicate",
     "HotStatement",
     "add_if_absent",
+    "after_commit",
     "alone",
     "change",
     "driver_url",

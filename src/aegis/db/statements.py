@@ -8,7 +8,7 @@ import contextlib
 import contextvars
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +25,10 @@ STALE_WITHIN_S = 0.5
 
 joined: contextvars.ContextVar[sa.Connection | None] = contextvars.ContextVar("transaction", default=None)
 """The connection of the transaction that is open here, if any."""
+
+_afterwards: contextvars.ContextVar[list[Callable[[], None]] | None] = contextvars.ContextVar(
+    "afterwards", default=None
+)
 
 os.register_at_fork(after_in_child=lambda: joined.set(None))
 
@@ -131,20 +135,35 @@ def transaction() -> Iterator[None]:
             connection = _begun(state.current().database)
             stack.enter_context(contextlib.closing(connection))
         reset = joined.set(connection)
+        afterwards: list[Callable[[], None]] = []
+        reset_afterwards = _afterwards.set(afterwards)
         try:
             yield
         except BaseException:
             joined.reset(reset)
+            _afterwards.reset(reset_afterwards)
             with contextlib.suppress(exc.SQLAlchemyError):  # a dead connection has nothing to roll back
                 connection.exec_driver_sql("ROLLBACK")
             raise
         joined.reset(reset)
+        _afterwards.reset(reset_afterwards)
         with translated():
             try:
                 connection.exec_driver_sql("COMMIT")
             except BaseException:
                 connection.invalidate()
                 raise
+    for call in afterwards:
+        call()
+
+
+def after_commit(call: Callable[[], None]) -> None:
+    """Call this once when the transaction around it has been committed, and never if it is undone; it must not raise."""
+    afterwards = _afterwards.get()
+    if afterwards is None:
+        raise AssertionError("only inside db.transaction()")
+    if call not in afterwards:
+        afterwards.append(call)
 
 
 @contextlib.contextmanager

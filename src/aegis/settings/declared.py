@@ -259,6 +259,34 @@ class Settings:
         "Where attempts are counted first: redis://, rediss://, redis+sentinel:// or redis+cluster://. Without it, in SQL.",
         secret=True,
     )
+    mail_url: str = _setting(
+        "MAIL_URL",
+        parse.mail_address,
+        "console:",
+        "Where mails leave: smtp://user:password@host:587, smtps://, file:/folder (one .eml each) or console:. Empty turns mail off.",
+        secret=True,
+        production="",
+        testing="memory:",
+        rule="AEGIS_URL too; no password over an unencrypted network",
+    )
+    mail_from: str = _setting(
+        "AEGIS_MAIL_FROM",
+        parse.mailbox,
+        "",
+        "The address mails come from; unless set, no-reply@ at the host of AEGIS_URL.",
+    )
+    mail_ca: str = _setting(
+        "AEGIS_MAIL_CA",
+        parse.string,
+        "",
+        "File of certificate authorities (PEM) that the relay is judged by, in place of the system's.",
+    )
+    mail_embedded: bool = _setting(
+        "AEGIS_MAIL_EMBEDDED",
+        parse.boolean,
+        True,
+        "The serving processes send mails themselves; 0 leaves that to `aegis worker`.",
+    )
     limit_login_account: limit.Limit = _setting(
         "AEGIS_LIMIT_LOGIN_ACCOUNT",
         limit.read,

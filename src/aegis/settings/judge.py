@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
+from aegis.settings import relay
 from aegis.settings.declared import DAY_S, DEVELOPMENT_KEY, Settings
 
 KEY_BYTES = 32
@@ -27,6 +28,7 @@ def problems(settings: Settings, environ: Mapping[str, str], overrides: Mapping[
         *_database(settings),
         *_cookies(settings),
         *_edge(settings),
+        *_mail(settings),
         *_passwords(settings),
         *_limits(settings),
         *_metrics(settings),
@@ -88,6 +90,18 @@ def _edge(settings: Settings) -> Iterator[str]:
     for network in settings.trusted_proxies:
         if network.prefixlen == 0:
             yield f"AEGIS_TRUSTED_PROXIES contains {network}: anybody could forge an address; name your proxies."
+
+
+def _mail(settings: Settings) -> Iterator[str]:
+    sink = relay.read(settings.mail_url)
+    if sink is None:
+        return
+    if not settings.public_url:
+        yield "AEGIS_URL is missing: mails carry links, so set the public address, such as https://platform.edu."
+    if sink.kind == relay.MEMORY:
+        yield "MAIL_URL is memory:, where no mail leaves: set it to smtp://, or remove it."
+    if sink.is_exposed and sink.password:
+        yield "MAIL_URL has tls=off, so its password would cross the network in clear: remove tls=off, or the account."
 
 
 def _passwords(settings: Settings) -> Iterator[str]:

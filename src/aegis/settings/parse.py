@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
+from aegis.settings import relay
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _TRUE = {"1", "true", "yes", "on"}
@@ -138,11 +140,26 @@ def s3_address(text: str) -> str:
     return text
 
 
+def mail_address(text: str) -> str:
+    """Read where mails leave; empty means no mail."""
+    relay.read(text)
+    return text.strip()
+
+
+def mailbox(text: str) -> str:
+    """Read one plain e-mail address; empty means none."""
+    if text and not re.fullmatch(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,189}", text):
+        raise ValueError("must be one address such as no-reply@platform.edu, without a name")
+    return text
+
+
 def masked(value: object) -> str:
     """Show a value with the secret inside hidden; an address keeps all but its password."""
     text = ",".join(str(part) for part in value) if isinstance(value, tuple) else str(value)
     if not text:
         return "(empty)"
+    if text.startswith(("console:", "file:")):
+        return text
     if "://" not in text:
         return "********"
     return re.sub(

@@ -20,6 +20,8 @@ COMMANDS: Commands = {
     "secret": ("aegis.ops.cli.settings:secret", "Print a fresh key for SECRET_KEY."),
     "user": ("aegis.ops.cli.user:user", "Administer accounts."),
     "audit": ("aegis.ops.cli.audit:audit", "Verify and export the record of security events."),
+    "mail": ("aegis.ops.cli.mail:group", "Look at mails, try the relay, look after the outbox."),
+    "worker": ("aegis.ops.cli.worker:worker", "Send mails until SIGTERM."),
     "sessions": ("aegis.ops.cli.sessions:sessions", "Look after stored sessions."),
 }
 
