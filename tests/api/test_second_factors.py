@@ -11,6 +11,8 @@ from werkzeug.test import TestResponse
 
 from aegis import state
 from aegis.mfa import service, totp
+from aegis.ops import housekeeping
+from aegis.schema import metadata
 from tests.codes import App, enrol, give
 from tests.factories import (
     OTHER_PASSWORD,
@@ -242,6 +244,39 @@ def test_the_database_holds_no_secret_that_makes_codes(app: flask.Flask, anna: B
     assert all(code not in stored and code.replace("-", "") not in stored for code in anna.recovery_codes)
 
 
+@pytest.mark.control("ASVS-5.0-13.3.1")
+def test_a_dump_of_the_database_signs_nobody_in(
+    app: flask.Flask, anna: Browser, phone: App, client: Browser
+) -> None:
+    """Whatever left the server as a secret is in no row: tokens, codes, secrets of authenticators, passwords."""
+    cookies = set_cookies(asked(client))
+    other = app.test_client()
+    asked(other)
+    signed = set_cookies(give(other, anna.recovery_codes[0], "recovery_code"))
+    secrets = [
+        PASSWORD,
+        phone.secret,
+        *anna.recovery_codes,
+        cookies["pending"]["value"],
+        signed["session"]["value"],
+        signed["device"]["value"].partition(".")[0],
+    ]
+    dump = "\n".join(str(row) for table in metadata.tables for row in rows(app, table))
+    assert "anna" in dump
+    forms = [form for secret in secrets for form in (secret, secret.replace("-", ""), secret.lower())]
+    assert [form for form in forms if form in dump] == []
+
+
+def test_abandoned_sign_ins_are_purged(app: flask.Flask, clock: Clock, phone: App, client: Browser) -> None:
+    asked(client)
+    clock.advance(599)
+    for kept in (1, 0):
+        with app.app_context():
+            housekeeping.purge()
+        assert len(rows(app, "pending_logins")) == kept
+        clock.advance(1)
+
+
 def test_a_sealed_secret_does_not_open_in_another_row(
     app: flask.Flask, clock: Clock, phone: App, ben: Browser, client: Browser
 ) -> None:
@@ -364,6 +399,53 @@ def test_of_many_uses_at_once_one_wins(new_app: NewApp, migrated_url: str, clock
     assert anna.get("/api/mfa/recovery-codes").json["left"] == 9
     assert sum(status == 200 for status in use("totp", phone.code())) == 1
     assert len([row for row in rows(app, "sessions") if row["method"] != "password"]) == 2
+
+
+def test_of_two_removals_at_once_one_authenticator_stays(
+    new_app: NewApp, migrated_url: str, clock: Clock
+) -> None:
+    """Each leaves one by itself; together they would leave none to an account that must have one."""
+    app = new_app(DATABASE_URL=migrated_url, AEGIS_DATABASE_TIMEOUT="20", AEGIS_MFA_REQUIRED="all")
+    anna = signed_in(app, "anna")
+    for _ in range(4):
+        enrol(anna)
+        clock.advance(NEXT_STEP_S)
+    ids = [item["id"] for item in anna.get("/api/mfa/totp").json["authenticators"]]
+    token = anna.token()
+
+    def remove(authenticator_id: str) -> int:
+        path = f"/api/mfa/totp/{authenticator_id}"
+        return copy_of(anna).delete(path, headers={"X-CSRFToken": token}).status_code
+
+    found = at_once([lambda each=each: remove(each) for each in ids])
+
+    assert sorted(found) == [200, 200, 200, 409]
+    assert len(anna.get("/api/mfa/totp").json["authenticators"]) == 1
+
+
+def test_one_sign_in_makes_one_session(new_app: NewApp, migrated_url: str, clock: Clock) -> None:
+    """Two right answers to one begun sign-in, of different kinds, at once."""
+    app = new_app(DATABASE_URL=migrated_url, AEGIS_DATABASE_TIMEOUT="20")
+    anna = signed_in(app, "anna")
+    phone = enrol(anna)
+    clock.advance(NEXT_STEP_S)
+    client = app.test_client()
+    asked(client)
+    cookies = {name: client.get_cookie(name).value for name in ("pending", "visitor")}
+    token = client.token()
+
+    def answer(method: str, code: str) -> int:
+        copy = app.test_client()
+        for name, value in cookies.items():
+            copy.set_cookie(name, value)
+        body = {"method": method, "code": code}
+        return copy.post("/api/login/mfa", json=body, headers={"X-CSRFToken": token}).status_code
+
+    given = [("totp", phone.code()), *[("recovery_code", code) for code in anna.recovery_codes[:4]]]
+    found = at_once([lambda each=each: answer(*each) for each in given])
+
+    assert found.count(200) <= 1
+    assert len(rows(app, "sessions")) == 1 + found.count(200)
 
 
 # --- confirming -----------------------------------------------------------------------------------------------------

@@ -74,6 +74,8 @@ def test_no_administrator_or_only_a_deactivated_one_is_found(new_production_app)
     add_account(app, "boss", role="admin")
 
     assert (before, states(app)["admin-exists"]) == (State.FINDING, State.OK)
+    careless = new_production_app(AEGIS_MFA_REQUIRED="off")
+    assert states(careless)["admin-exists"] == State.FINDING
 
 
 @pytest.mark.parametrize("name", [".env", "aegis.env", "aegis.sqlite"])

@@ -66,9 +66,9 @@ def migrations_current(app: flask.Flask) -> Result:
     return ok("Up to date.") if is_current else fails("Steps are missing.", MIGRATE)
 
 
-@check("admin-exists", "Somebody can administer the platform")
+@check("admin-exists", "Somebody can administer the platform, and a stolen password alone cannot")
 def admin_exists(app: flask.Flask) -> Result:
-    """Count the active administrators."""
+    """Count the active administrators, and see that they must use a second factor."""
     held = state_of(app)
     if not held.is_current(held.database):
         return fails("There are no accounts yet.", MIGRATE)
@@ -77,6 +77,8 @@ def admin_exists(app: flask.Flask) -> Result:
     count = row[0] if row else 0
     if count == 0:
         return finding("There is no active administrator.", "Run `aegis user create NAME --role admin`.")
+    if not held.settings.demands_factor("admin"):
+        return finding("Administrators need no second factor.", "Set AEGIS_MFA_REQUIRED=admin, or remove it.")
     return ok(f"{count} active administrator{'' if count == 1 else 's'}.")
 
 
