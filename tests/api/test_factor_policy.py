@@ -332,3 +332,46 @@ def test_one_forced_step_follows_the_other(strict_app: flask.Flask) -> None:
     body = {"current_password": PASSWORD, "new_password": "seven purple boats under a bridge"}
     assert tom.write("/api/profile/change-password", body).status_code == 200
     assert tom.get("/api/profile").status_code == 200
+
+
+# --- notices --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.control("CS-MFA-2", "CS-MFA-4")
+def test_owners_are_told_by_mail(strict_app: flask.Flask, clock: Clock) -> None:
+    sent = strict_app.extensions["aegis"].sender.transport.messages
+    sent.clear()
+
+    def told() -> list[str]:
+        found = [f"{mail['To']}: {mail['Subject']}" for mail in sent]
+        sent.clear()
+        return [line.removeprefix("lea@mail.test: ") for line in found]
+
+    lea = signed_in(strict_app, "lea", email="lea@mail.test")
+    phone = enrol(lea)
+    assert told() == [
+        "An authenticator was added to your account",
+        "A new set of recovery codes was made for your account",
+    ]
+    clock.advance(totp.STEP_S)
+    thief = strict_app.test_client()
+    assert_refused(thief.sign_in("lea"), 401, "mfa_required")
+    for _ in range(3):
+        assert_refused(give(thief, "000000"), 401, "invalid_credentials")
+    text = sent[0].get_body(("plain",)).get_content()
+    assert "15 January 2027" in text
+    assert "127.0.0.1" in text
+    assert told() == ["Somebody who knew your password tried to sign in and failed at the second factor"]
+    lea.write("/api/logout")
+    assert_refused(lea.sign_in(), 401, "mfa_required")
+    assert_refused(give(lea, "000000"), 401, "invalid_credentials")
+    assert told() == []  # on a device that signed in before, it is the owner who mistyped it
+    assert give(lea, lea.recovery_codes[0], "recovery_code").status_code == 200
+    assert told() == ["A recovery code of your account was used"]
+    [added] = [item["id"] for item in lea.get("/api/mfa/totp").json["authenticators"]]
+    assert lea.write(f"/api/mfa/totp/{added}", method="DELETE").status_code == 200
+    assert told() == ["An authenticator was removed from your account"]
+    with strict_app.app_context():
+        factors.reset(rows(strict_app, "accounts")[0]["id"])
+    assert told() == ["All second factors of your account were removed"]
+    assert phone.secret

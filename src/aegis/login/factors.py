@@ -3,6 +3,7 @@
 from typing import NamedTuple, Protocol
 
 from aegis import audit, db, state
+from aegis.accounts import notices
 from aegis.audit import Event
 from aegis.mfa import recovery
 from aegis.mfa import service as authenticators
@@ -105,6 +106,7 @@ def reset(account_id: str, client: Client = OPERATOR, actor_id: str | None = Non
     with db.transaction():
         removed = authenticators.remove_all(account_id) + passkeys.remove_all(account_id)
         ended = sessions.revoke_all(account_id)
+        notices.post(account_id, "All second factors of your account were removed", client)
     told = {"removed": removed, "sessions_ended": ended}
     audit.record(Event.FACTORS_RESET, client, account_id=account_id, actor_id=actor_id, **told)
     return removed

@@ -21,6 +21,7 @@ class Pending(NamedTuple):
 
     account_id: str
     method: str
+    is_untried: bool
 
 
 class SecondFactorRequired(errors.SecondFactorRequired):
@@ -55,7 +56,7 @@ def find(token: str | None, browser: str | None) -> Pending | None:
         return None
     if not tokens.equal(row.browser_hash, tokens.hash_token(browser or "")):
         return None
-    return Pending(row.account_id, row.method)
+    return Pending(row.account_id, row.method, row.attempts_left == ATTEMPTS)
 
 
 def choose(token: str, factor: str) -> bool:

@@ -3,9 +3,9 @@
 import contextlib
 from typing import Any
 
-from aegis import audit, errors, throttle, tokens
+from aegis import audit, db, errors, throttle, tokens
+from aegis.accounts import notices, store
 from aegis.accounts import service as accounts
-from aegis.accounts import store
 from aegis.audit import Event
 from aegis.login import devices, factors, machine, pending
 from aegis.login.factors import Answer, Asked
@@ -84,9 +84,18 @@ def with_factor(
     if attempt.is_failure:
         told = {"reason": "second_factor", "method": factor}
         audit.record(Event.LOGIN_FAILURE, client, account_id=waiting.account_id, **told)
+        if waiting.is_untried and subject.kind == "account":
+            _warn(waiting.account_id, client)
         raise WrongFactor
     proven = Proven(waiting.account_id, factor, sessions.FACTORS_LEVEL, subject.kind)
     return machine.go_on(application, proven, client, came)
+
+
+def _warn(account_id: str, client: Client) -> None:
+    """Tell the owner that a stranger's device knew the password; a known device is the owner who mistyped a code."""
+    with db.transaction():
+        what = "Somebody who knew your password tried to sign in and failed at the second factor"
+        notices.post(account_id, what, client)
 
 
 class WrongFactor(errors.InvalidCredentials):

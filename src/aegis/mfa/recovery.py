@@ -7,7 +7,8 @@ under the account's id.
 import base64
 import secrets
 
-from aegis import audit, clock
+from aegis import audit, clock, db
+from aegis.accounts import notices
 from aegis.audit import Event
 from aegis.mfa import store
 from aegis.sessions import Session
@@ -29,7 +30,9 @@ _READ_AS = str.maketrans("018", "OIB")
 def renew(application: State, session: Session, client: Client) -> list[str]:
     """Return a new set of codes, to be shown once; the former set is void."""
     codes = [_new_code() for _ in range(CODES)]
-    _replace(application, session.account_id, codes, is_break_glass=False)
+    with db.transaction():
+        _replace(application, session.account_id, codes, is_break_glass=False)
+        notices.post(session.account_id, "A new set of recovery codes was made for your account", client)
     audit.record(Event.RECOVERY_CODES_RENEWED, client, account_id=session.account_id)
     return codes
 
@@ -37,7 +40,9 @@ def renew(application: State, session: Session, client: Client) -> list[str]:
 def break_glass(application: State, account_id: str) -> str:
     """Return the one code that opens an administrator's account when the devices are lost; the former one is void."""
     code = _new_code()
-    _replace(application, account_id, [code], is_break_glass=True)
+    with db.transaction():
+        _replace(application, account_id, [code], is_break_glass=True)
+        notices.post(account_id, "An emergency code was made for your account", OPERATOR)
     audit.record(Event.BREAK_GLASS_MADE, OPERATOR, account_id=account_id)
     return code
 
@@ -57,15 +62,26 @@ def has_any(application: State, account_id: str) -> bool:
 def use(application: State, account_id: str, code: str, client: Client) -> bool:
     """Use up a code; tell whether there was one. The administrator's one is told loudly."""
     hashes = application.keyring.macs(_PURPOSE, f"{account_id}:{_plain(code)}")
-    if any(store.use_code(account_id, code_hash, is_break_glass=False) for code_hash in hashes):
+    if _use(account_id, hashes, client, is_break_glass=False):
         audit.record(
             Event.RECOVERY_CODE_USED, client, account_id=account_id, left=left(application, account_id)
         )
         return True
-    if any(store.use_code(account_id, code_hash, is_break_glass=True) for code_hash in hashes):
+    if _use(account_id, hashes, client, is_break_glass=True):
         audit.record(Event.BREAK_GLASS_USED, client, account_id=account_id)
         return True
     return False
+
+
+def _use(account_id: str, hashes: list[str], client: Client, *, is_break_glass: bool) -> bool:
+    kind = "The emergency code" if is_break_glass else "A recovery code"
+    with db.transaction():
+        used = any(
+            store.use_code(account_id, code_hash, is_break_glass=is_break_glass) for code_hash in hashes
+        )
+        if used:
+            notices.post(account_id, f"{kind} of your account was used", client)
+    return used
 
 
 def _new_code() -> str:

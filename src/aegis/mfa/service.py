@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from aegis import audit, clock, errors, tokens
-from aegis.accounts import factors, names
+from aegis import audit, clock, db, errors, tokens
+from aegis.accounts import factors, names, notices
 from aegis.audit import Event
 from aegis.mfa import recovery, store, totp
 from aegis.sessions import Session
@@ -105,9 +105,11 @@ def confirm(  # noqa: PLR0913 - the session, and what was typed
         raise errors.InvalidInput(fields={"code": sentence})
     added = Authenticator(row.id, _name(name) or "Authenticator app", now, now)
     values = {"name": added.name, "confirmed_at": now, "created_at": now, "last_used_at": now}
-    if not store.confirm(row.id, {**values, "last_step": step}):
-        raise errors.Conflict("This authenticator was confirmed before.")
-    renewed = factors.enrolled(application, session, token)
+    with db.transaction():
+        if not store.confirm(row.id, {**values, "last_step": step}):
+            raise errors.Conflict("This authenticator was confirmed before.")
+        renewed = factors.enrolled(application, session, token)
+        notices.post(session.account_id, "An authenticator was added to your account", client)
     audit.record(Event.FACTOR_ADDED, client, account_id=session.account_id, kind="authenticator")
     codes = (
         [] if recovery.left(application, session.account_id) else recovery.renew(application, session, client)
@@ -157,6 +159,7 @@ def remove(application: State, account_id: str, authenticator_id: str, client: C
             raise errors.NotFound(_UNKNOWN)
         if not store.list_of(account_id):
             store.remove_codes(account_id, is_break_glass=False)
+        notices.post(account_id, "An authenticator was removed from your account", client)
     audit.record(Event.FACTOR_REMOVED, client, account_id=account_id, kind="authenticator")
 
 

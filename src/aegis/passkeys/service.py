@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from aegis import audit, clock, db, errors, tokens
-from aegis.accounts import factors, names
+from aegis.accounts import factors, names, notices
 from aegis.audit import Event
 from aegis.passkeys import ceremony, challenges, store
 from aegis.passkeys.ceremony import NotGenuine, Options, Party
@@ -96,10 +96,12 @@ def add(  # noqa: PLR0913 - the session, and what the browser made
         "is_syncable": made.credential_device_type == "multi_device",
     }
     try:
-        store.add(values)
+        with db.transaction():
+            store.add(values)
+            renewed = factors.enrolled(application, session, token)
+            notices.post(session.account_id, "A passkey was added to your account", client)
     except db.Duplicate:
         raise errors.InvalidInput(fields={"credential": "This passkey was added before."}) from None
-    renewed = factors.enrolled(application, session, token)
     audit.record(Event.FACTOR_ADDED, client, account_id=session.account_id, kind="passkey")
     return added, renewed
 
@@ -172,6 +174,7 @@ def remove(application: State, account_id: str, passkey_id: str, client: Client)
     with factors.keeping_one(application, account_id):
         if not store.remove(account_id, passkey_id):
             raise errors.NotFound("There is no such passkey.")
+        notices.post(account_id, "A passkey was removed from your account", client)
     audit.record(Event.FACTOR_REMOVED, client, account_id=account_id, kind="passkey")
 
 
