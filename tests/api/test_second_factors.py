@@ -545,6 +545,7 @@ def test_the_pages_add_and_ask_for_an_authenticator(
     answer = client.submit("/login/second-factor", **{**form, "code": App(secret).code()})
     assert (answer.status_code, answer.location) == (303, "/profile")
     assert client.is_signed_in()
+    assert "password and authenticator" in client.page("/account/security").text
     assert client.page("/login/second-factor?next=/profile").location == "/login?next=/profile"
 
 

@@ -327,6 +327,14 @@ def _profile(error: errors.AegisError | None = None) -> ResponseReturnValue:
     )
 
 
+_METHODS = {
+    "password": "password",
+    "totp": "password and authenticator",
+    "recovery_code": "password and recovery code",
+    "passkey": "passkey",
+}
+
+
 def _own_sessions() -> list[dict[str, Any]]:
     own = signed_in()
     return [
@@ -334,6 +342,7 @@ def _own_sessions() -> list[dict[str, Any]]:
             "id": item.id,
             "device": device.describe(item.user_agent),
             "address": item.address,
+            "method": _METHODS.get(item.method, ""),
             "started_at": clock.as_datetime(item.started_at),
             "last_used_at": clock.as_datetime(item.last_used_at),
             "is_current": item.id == own.id,
