@@ -20,6 +20,8 @@ WORDS = {
     "login": "the ways in and out",
     "mfa": "second factors",
     "passkeys": "WebAuthn",
+    "reset": "forgotten passwords",
+    "proofs": "codes by mail",
     "accounts": "register, find, change",
     "csrf": "did one of our own pages send this?",
     "sessions": "cookie to record: start, rotate, end, list; guards",

@@ -21,6 +21,7 @@ from aegis.ops.metrics import views as metrics_views
 from aegis.ops.metrics.service import Metrics
 from aegis.passkeys import views as passkeys_views
 from aegis.passwords import Hasher
+from aegis.reset import views as reset_views
 from aegis.schema import metadata
 from aegis.sessions import check
 from aegis.sessions import views as sessions_views
@@ -94,6 +95,7 @@ class Aegis:
             accounts_views.blueprint,
             accounts_views.pictures,
             passkeys_views.blueprint,
+            reset_views.blueprint,
             mfa_views.blueprint,
             ops_views.blueprint,
             metrics_views.blueprint,

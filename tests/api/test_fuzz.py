@@ -69,6 +69,8 @@ ROOMY = dict.fromkeys(
         "AEGIS_LIMIT_CONFIRM",
         "AEGIS_LIMIT_SECOND_FACTOR",
         "AEGIS_LIMIT_REGISTER_ADDRESS",
+        "AEGIS_LIMIT_RESET_ADDRESS",
+        "AEGIS_LIMIT_RESET_MAILBOX",
         "AEGIS_LIMIT_UPLOAD_ACCOUNT",
     ),
     "100000/1s",
@@ -442,6 +444,8 @@ def test_no_header_is_a_failure_of_ours(world: World, label: str) -> None:
 PAGES = (
     "/login",
     "/register",
+    "/forgot-password",
+    "/reset-password",
     "/reauthenticate",
     "/profile",
     "/account/security",

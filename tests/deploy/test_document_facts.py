@@ -143,7 +143,14 @@ def test_every_way_to_sign_in_is_documented(client: FlaskClient) -> None:
     )
     documented = set(re.findall(r"`(POST [^`]+)`", section))
 
-    no_session = {"POST /api/register", "POST /api/login/passkey/options"}
+    no_session = {
+        "POST /api/register",
+        "POST /api/login/passkey/options",
+        "POST /forgot-password",
+        "POST /reset-password",
+        "POST /api/password/forgot",
+        "POST /api/password/reset",
+    }
     assert documented == for_visitors - no_session
     assert no_session <= for_visitors
 

@@ -5,8 +5,8 @@ import dataclasses
 import functools
 from typing import Any
 
-from aegis import audit, clock, db, errors, passwords, throttle, tokens
-from aegis.accounts import addresses, avatars, names, store
+from aegis import audit, clock, db, errors, passwords, proofs, throttle, tokens
+from aegis.accounts import addresses, avatars, names, notices, store
 from aegis.audit import Event
 from aegis.passwords import Hasher
 from aegis.sessions import CHANGE_PASSWORD, Session
@@ -219,7 +219,10 @@ def change_email(account_id: str, email: str, client: Client) -> Account:
         raise errors.InvalidInput(fields=faults)
     values = {"email": address and address.display, "email_canonical": address and address.canonical}
     try:
-        store.change(account_id, values)
+        with db.transaction():
+            notices.post(account_id, "The e-mail address of your account was changed", client)
+            store.change(account_id, values)
+            proofs.forget(account_id)
     except db.Duplicate:
         raise errors.InvalidInput(fields={"email": _TAKEN["email"]}) from None
     audit.record(Event.ACCOUNT_UPDATED, client, account_id=account_id, fields="email")
@@ -259,10 +262,23 @@ def change_password(  # noqa: PLR0913 - session, client and both passwords
     with db.transaction():
         if not store.change_password(row.id, row.password_hash, with_new):
             raise errors.NotSignedIn
+        proofs.forget(row.id)
+        notices.post(row.id, "Your password was changed", client)
         ended = sessions.revoke_all(row.id, but=session.id)
         renewed = sessions.rotate(session, token, done=CHANGE_PASSWORD)
     audit.record(Event.PASSWORD_CHANGED, client, account_id=row.id, session=session.id, sessions_ended=ended)
     return renewed
+
+
+def judge_password(settings: Settings, account: Account, password: str, field: str) -> None:
+    """Refuse a new password that is too weak for the account. Raises InvalidInput under that field."""
+    if fault := _password_fault(password, settings, account.role, account.username, account.email):
+        raise errors.InvalidInput(fields={field: fault})
+
+
+def store_password(account_id: str, values: dict[str, Any]) -> None:
+    """Store another password's hash, inside a transaction of the caller's that also ends what was known before."""
+    store.change(account_id, values)
 
 
 def upgrade_hash(row: Any, password: str, hasher: Hasher) -> None:

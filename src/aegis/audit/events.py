@@ -18,6 +18,7 @@ class Event(enum.StrEnum):
     PASSWORD_CHANGED = "authn_password_change"  # noqa: S105 - an event's name
     PASSWORD_CHANGE_FAILURE = "authn_password_change_fail"  # noqa: S105 - an event's name
     PASSWORD_EXPIRED = "authn_password_expired"  # noqa: S105 - an event's name
+    PASSWORD_RESET_ASKED = "authn_password_reset_request"  # noqa: S105 - an event's name
     PASSWORD_RESET_LINK = "authn_password_reset_link"  # noqa: S105 - an event's name
     RATE_LIMITED = "excess_rate_limit_exceeded"
     CSRF_REFUSED = "malicious_csrf"

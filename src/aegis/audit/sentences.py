@@ -15,6 +15,7 @@ _WORDS: Mapping[str, str] = {
     Event.PASSWORD_CHANGED: "Your password was changed. All other sessions ended.",
     Event.PASSWORD_CHANGE_FAILURE: "Somebody tried to change your password, and did not know the current one.",
     Event.PASSWORD_EXPIRED: "You have to choose another password. Your sessions ended.",
+    Event.PASSWORD_RESET_ASKED: "Somebody asked for a new password; a mail went to your address.",
     Event.PASSWORD_RESET_LINK: "A link for choosing a new password was made for you.",
     Event.RATE_LIMITED: "Too many attempts; further ones were refused for a while.",
     Event.ROLE_CHANGED: "Your role was changed, and your sessions ended.",

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import flask
 
-from aegis import audit, clock, errors, state, throttle
+from aegis import audit, clock, errors, proofs, state, throttle
 from aegis.audit import Event
 from aegis.login import devices, pending
 from aegis.mfa import service as mfa
@@ -107,6 +107,7 @@ def purge(pause: threading.Event | None = None, batch: int = service.PURGE_BATCH
     _in_batches(lambda: throttle.purge(batch), waiting)
     _in_batches(lambda: pending.purge(batch), waiting)
     _in_batches(lambda: challenges.purge(batch), waiting)
+    _in_batches(lambda: proofs.purge(batch), waiting)
     return gone
 
 

@@ -327,6 +327,18 @@ class Settings:
         "Wrong codes of one account after the right password; a device that signed in before has as many of its own.",
         rule="at most 100 a day",
     )
+    limit_reset_mailbox: limit.Limit = _setting(
+        "AEGIS_LIMIT_RESET_MAILBOX",
+        limit.read,
+        limit.Limit(5, 3600),
+        "Mails with a link for a new password to one address.",
+    )
+    limit_reset_address: limit.Limit = _setting(
+        "AEGIS_LIMIT_RESET_ADDRESS",
+        limit.read,
+        limit.Limit(30, 3600),
+        "Requests for a new password, and wrong codes, from one address.",
+    )
     limit_register_address: limit.Limit = _setting(
         "AEGIS_LIMIT_REGISTER_ADDRESS",
         limit.read,

@@ -14,6 +14,7 @@ from aegis.login import factors
 from aegis.mfa import recovery
 from aegis.ops import accounts_csv
 from aegis.ops.cli.host import Failed, InApp
+from aegis.reset import service as reset
 from aegis.sessions import service as sessions
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -123,6 +124,14 @@ def expire_password(name: str) -> None:
     account = _get(name)
     service.expire_password(account.id)
     click.echo(f"{account.username} has to choose another password. The account's sessions have ended.")
+
+
+@user.command("reset-password")
+@click.argument("name")
+def reset_password(name: str) -> None:
+    """Print a one-time link with which the owner chooses a new password, to hand over; good for half an hour."""
+    account = _get(name)
+    click.echo(reset.print_link(state.current(), account.id))
 
 
 @user.command("reset-mfa")

@@ -1,0 +1,1 @@
+"""Winning an account back: a link and a code by mail, and a new password."""
