@@ -440,10 +440,9 @@ class Settings:
     threads: int = _setting(
         "AEGIS_THREADS",
         parse.integer(1, 256),
-        4,
+        40,
         "Threads of each process that `aegis serve` and gunicorn.conf.py start: those that wait for a password hash "
         "(AEGIS_ARGON2_QUEUE) and some for everybody else.",
-        production=64,
     )
     hsts_s: int = _setting(
         "AEGIS_HSTS",

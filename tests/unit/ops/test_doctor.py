@@ -124,7 +124,7 @@ def test_a_database_server_s_clock_and_connections_are_looked_at(new_app, migrat
 
 
 def test_more_hands_than_the_database_takes_are_found(new_app, migrated_database):
-    settings = {"AEGIS_WORKERS": "200", "AEGIS_THREADS": "10", "AEGIS_DATABASE_POOL_SIZE": "10"}
+    settings = {"AEGIS_WORKERS": "200", "AEGIS_THREADS": "40", "AEGIS_DATABASE_POOL_SIZE": "10"}
     item = found(new_app(DATABASE_URL=migrated_database("postgresql"), **settings))["server"]
 
     assert (item.state, "2000 connections" in item.detail) == (State.FINDING, True)

@@ -99,15 +99,20 @@ def clock(app: flask.Flask) -> Result:
 
 @check("server", "The server's processes and threads fit the database's connections")
 def server(app: flask.Flask) -> Result:
-    """Compare what can be asked for at once with what there is."""
+    """Compare what can be asked for at once with what there is; who waits for a password hash holds no connection."""
     settings = state_of(app).settings
     hands = f"{settings.workers} workers of {settings.threads} threads"
-    if settings.threads > settings.database_pool_size:
+    if settings.threads <= settings.argon2_queue:
+        return finding(
+            f"{hands}, all of which may wait for a password hash.",
+            "Raise AEGIS_THREADS above AEGIS_ARGON2_QUEUE.",
+        )
+    if settings.threads - settings.argon2_queue > settings.database_pool_size:
         return finding(
             f"{hands}, but {settings.database_pool_size} connections for each worker.",
-            "Raise AEGIS_DATABASE_POOL_SIZE to AEGIS_THREADS at least.",
+            "Raise AEGIS_DATABASE_POOL_SIZE to AEGIS_THREADS less AEGIS_ARGON2_QUEUE at least.",
         )
-    needed, most = settings.workers * settings.threads, _ask(app, _CONNECTIONS)
+    needed, most = settings.workers * settings.database_pool_size, _ask(app, _CONNECTIONS)
     if most and needed > int(most) - RESERVED_CONNECTIONS:
         return finding(
             f"{hands} may open {needed} connections; the database allows {most}.", "Lower AEGIS_WORKERS."
