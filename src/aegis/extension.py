@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from aegis import audit, csrf, errors, flask_login, mail, pages, settings, state, uploads
 from aegis.accounts import views as accounts_views
+from aegis.admin import views as admin_views
 from aegis.audit import Audit, Event
 from aegis.db import Database
 from aegis.login import factors
@@ -96,6 +97,7 @@ class Aegis:
             accounts_views.pictures,
             passkeys_views.blueprint,
             reset_views.blueprint,
+            admin_views.blueprint,
             mfa_views.blueprint,
             ops_views.blueprint,
             metrics_views.blueprint,

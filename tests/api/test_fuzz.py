@@ -479,6 +479,8 @@ def test_all_forms_are_found(platform: World) -> None:
         "aegis_pages.confirm_with_passkey",
         "aegis_pages.rename_passkey",
         "aegis_pages.remove_passkey",
+        "aegis_pages.admin_set_role",
+        "aegis_pages.admin_act",
         "aegis_pages.second_factor_post",
         "aegis_pages.confirm_authenticator",
         "aegis_pages.rename_authenticator",
@@ -560,6 +562,8 @@ def schema(platform: World) -> Any:
     return schemathesis.openapi.from_wsgi("/openapi.json", app=platform.app)
 
 
+# hypothesis blames the strategy when another thread of this process draws a random number meanwhile
+@pytest.mark.filterwarnings("ignore:Do not use the .random. module")
 @pytest.mark.control("ASVS-5.0-2.2.1", "ASVS-5.0-16.5.1")
 @pytest.mark.parametrize(
     ("label", "mode"),
@@ -578,12 +582,21 @@ def test_the_document_says_what_the_platform_does(world: World, schema: Any, lab
     method, _, path = label.partition(" ")
     strategy = schema[path][method].as_strategy(generation_mode=GenerationMode(mode))
 
-    @settings(max_examples=6, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=6,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(strategy)
     def run(case: Any) -> None:
         name = world.app.config["SESSION_COOKIE_NAME"]
         token = world.browser.session_cookie()
         answer = case.call(headers=world.headers, cookies={name: token} if token else None)
+        if answer.status_code == 405:  # a made-up id spelt the address of another operation
+            assert path.endswith("}"), answer.text
+            return
         case.validate_response(answer, checks=held)
         world.settle(answer.status_code)
 

@@ -216,9 +216,11 @@ def test_a_new_role_holds_on_the_next_request_and_needs_a_new_sign_in(
     staff_app: flask.Flask, before: str, after: str
 ) -> None:
     ben = signed_in(staff_app, "ben", role=before)
+    own_id = rows(staff_app, "accounts")[0]["id"]
+    add_account(staff_app, "head", role="admin")
     assert ben.get(f"/for-{before}").status_code == 200
     with staff_app.app_context():
-        accounts.set_role(rows(staff_app, "accounts")[0]["id"], after)
+        accounts.set_role(own_id, after)
 
     assert_refused(ben.get("/for-learner"), 401, "not_authenticated")
     ben.sign_in()

@@ -47,7 +47,11 @@ def change_password(account_id: str, old_hash: str, values: dict[str, Any]) -> b
 
 def list_active_admins() -> Sequence[sa.Row[Any]]:
     """Return the administrators that can sign in."""
-    return db.rows(sa.select(accounts.c.id).where(accounts.c.role == "admin", accounts.c.is_active))
+    return db.rows(
+        sa.select(accounts.c.id)
+        .where(accounts.c.role == "admin", accounts.c.is_active)
+        .order_by(accounts.c.id)
+    )
 
 
 def list_all() -> list[sa.Row[Any]]:

@@ -117,6 +117,15 @@ def deactivate(name: str) -> None:
     click.echo(f"{account.username} is deactivated. The account's sessions have ended.")
 
 
+@user.command()
+@click.argument("name")
+def activate(name: str) -> None:
+    """Let a deactivated account in again."""
+    account = _get(name)
+    service.activate(account.id)
+    click.echo(f"{account.username} is active again.")
+
+
 @user.command("expire-password")
 @click.argument("name")
 def expire_password(name: str) -> None:

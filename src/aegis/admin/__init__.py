@@ -1,0 +1,1 @@
+"""What administrators do with accounts and read in the record. Acting as somebody else is not offered, on purpose."""

@@ -1,0 +1,115 @@
+"""Shapes of requests and answers of administering."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from aegis import clock
+from aegis.accounts.service import Account
+from aegis.audit import Seen
+from aegis.sessions.schemas import ListedSession
+from aegis.web import Answer, Body
+
+Role = Literal["learner", "teacher", "admin"]
+
+
+class UserQuery(Body):
+    """Which accounts to list: those whose name or address begins with `query`."""
+
+    query: str = Field(default="", max_length=320)
+    role: Role | None = None
+    after: str | None = Field(default=None, max_length=300)
+
+
+class RecordQuery(Body):
+    """Which events to list."""
+
+    account: str | None = Field(default=None, max_length=22)
+    event: str | None = Field(default=None, max_length=40)
+    address: str | None = Field(default=None, max_length=45)
+    cursor: str | None = Field(default=None, max_length=200)
+
+
+class SetRole(Body):
+    """The role that an account gets."""
+
+    role: Role
+
+
+class AdminUser(Answer):
+    """An account as administrators see it."""
+
+    id: str
+    username: str
+    display_name: str
+    email: str | None
+    role: str
+    is_active: bool
+    created_at: str
+
+    @classmethod
+    def of(cls, account: Account) -> "AdminUser":
+        """Show an account."""
+        return cls(
+            id=account.id,
+            username=account.username,
+            display_name=account.display_name,
+            email=account.email,
+            role=account.role,
+            is_active=account.is_active,
+            created_at=clock.as_text(account.created_at),
+        )
+
+
+class UserList(Answer):
+    """Some accounts by name; `next` goes into `after` for the following ones."""
+
+    users: list[AdminUser]
+    next: str | None
+
+
+class UserAnswer(Answer):
+    """One account, its live sessions and second factors."""
+
+    user: AdminUser
+    sessions: list[ListedSession]
+    factors: list[str]
+
+
+class Event(Answer):
+    """One event of the record."""
+
+    time: str
+    event: str
+    account_id: str | None
+    actor_id: str | None
+    address: str
+    request_id: str
+    data: dict[str, str | int]
+
+    @classmethod
+    def of(cls, seen: Seen) -> "Event":
+        """Show an event."""
+        data = {name: value if isinstance(value, int) else str(value) for name, value in seen.data.items()}
+        return cls(
+            time=clock.as_text(seen.at),
+            event=seen.event,
+            account_id=seen.account_id,
+            actor_id=seen.actor_id,
+            address=seen.address,
+            request_id=seen.request_id,
+            data=data,
+        )
+
+
+class Record(Answer):
+    """Events, the latest first; `next` is the cursor of the page after this one."""
+
+    events: list[Event]
+    next: str | None
+
+
+class Done(Answer):
+    """A sentence for a person."""
+
+    message: str

@@ -1,0 +1,139 @@
+"""HTTP of administering: each view needs the role, a second factor and a fresh sign-in."""
+
+import flask
+
+from aegis import clock, errors, state
+from aegis.accounts import service as accounts
+from aegis.admin import service
+from aegis.admin.schemas import (
+    AdminUser,
+    Done,
+    Event,
+    Record,
+    RecordQuery,
+    SetRole,
+    UserAnswer,
+    UserList,
+    UserQuery,
+)
+from aegis.sessions.required import admin_required, signed_in
+from aegis.sessions.schemas import ListedSession
+from aegis.web import client, device, operation, read_query
+
+blueprint = flask.Blueprint("aegis_admin", __name__, url_prefix="/api/admin")
+
+_USERS = {
+    "query": "What name or address begins with.",
+    "role": "Only this role.",
+    "after": "`next` of the page before.",
+}
+_EVENTS = {
+    "account": "Only events of this account.",
+    "event": "Only events of this name.",
+    "address": "Only events from this address.",
+    "cursor": "`next` of the page before.",
+}
+
+
+@blueprint.get("/users")
+@admin_required
+@operation(answers={200: UserList}, errors=(errors.InvalidInput,), query=_USERS)
+def list_users() -> UserList:
+    """List accounts by name."""
+    asked = read_query(UserQuery)
+    page = service.search(asked.query, asked.role, asked.after)
+    return UserList(users=[AdminUser.of(account) for account in page.accounts], next=page.next)
+
+
+@blueprint.get("/users/<account_id>")
+@admin_required
+@operation(answers={200: UserAnswer}, errors=(errors.NotFound,))
+def show_user(account_id: str) -> UserAnswer:
+    """Show one account, its live sessions and second factors."""
+    return shown(account_id)
+
+
+def shown(account_id: str) -> UserAnswer:
+    """Return one account; JSON and page views share it."""
+    account = accounts.get(account_id)
+    listed = [
+        ListedSession(
+            id=item.id,
+            device=device.describe(item.user_agent),
+            address=item.address,
+            method=item.method,
+            started_at=clock.as_text(item.started_at),
+            last_used_at=clock.as_text(item.last_used_at),
+            expires_at=clock.as_text(item.expires_at),
+            is_current=item.id == signed_in().id,
+        )
+        for item in service.sessions_of(account.id, state.current().settings)
+    ]
+    names = state.current().factors(account.id, account.role).names
+    return UserAnswer(user=AdminUser.of(account), sessions=listed, factors=list(names))
+
+
+@blueprint.post("/users/<account_id>/role")
+@admin_required
+@operation(body=SetRole, answers={200: Done}, errors=(errors.NotFound, errors.Conflict))
+def set_role(account_id: str, body: SetRole) -> Done:
+    """Give another role; the account's sessions end."""
+    service.set_role(signed_in(), account_id, body.role, client())
+    return Done(message="The account has its new role, and its sessions have ended.")
+
+
+@blueprint.post("/users/<account_id>/deactivate")
+@admin_required
+@operation(answers={200: Done}, errors=(errors.NotFound, errors.Conflict))
+def deactivate(account_id: str) -> Done:
+    """Shut an account out; its sessions end."""
+    service.deactivate(signed_in(), account_id, client())
+    return Done(message="The account is deactivated, and its sessions have ended.")
+
+
+@blueprint.post("/users/<account_id>/activate")
+@admin_required
+@operation(answers={200: Done}, errors=(errors.NotFound,))
+def activate(account_id: str) -> Done:
+    """Let an account in again."""
+    service.activate(signed_in(), account_id, client())
+    return Done(message="The account is active again.")
+
+
+@blueprint.post("/users/<account_id>/revoke-sessions")
+@admin_required
+@operation(answers={200: Done}, errors=(errors.NotFound,))
+def revoke_sessions(account_id: str) -> Done:
+    """End all sessions of an account."""
+    ended = service.revoke_sessions(signed_in(), account_id, client())
+    return Done(message=f"{ended} {'session has' if ended == 1 else 'sessions have'} ended.")
+
+
+@blueprint.post("/users/<account_id>/reset-mfa")
+@admin_required
+@operation(answers={200: Done}, errors=(errors.NotFound, errors.Conflict))
+def reset_mfa(account_id: str) -> Done:
+    """Take all second factors from an account; its sessions end, and its owner is told by mail."""
+    removed = service.reset_factors(signed_in(), account_id, client())
+    return Done(message=f"{removed} second {'factor was' if removed == 1 else 'factors were'} removed.")
+
+
+@blueprint.get("/audit")
+@admin_required
+@operation(answers={200: Record}, errors=(errors.InvalidInput,), query=_EVENTS)
+def list_events() -> Record:
+    """List security events, the latest first."""
+    return found_events(read_query(RecordQuery))
+
+
+def found_events(asked: RecordQuery) -> Record:
+    """Return a page of the record; JSON and page views share it."""
+    found, following = service.record(
+        signed_in(),
+        client(),
+        cursor=asked.cursor,
+        account_id=asked.account,
+        event=asked.event,
+        address=asked.address,
+    )
+    return Record(events=[Event.of(seen) for seen in found], next=following)

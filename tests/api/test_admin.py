@@ -1,0 +1,166 @@
+"""Administering: who may, what is recorded, and what is refused."""
+
+import flask
+import pytest
+
+from tests.api.test_passkeys import at_once
+from tests.codes import enrol
+from tests.factories import Browser, add_account, assert_refused, rows, signed_in
+from tests.fixtures import Clock, NewApp
+
+USERS, AUDIT = "/api/admin/users", "/api/admin/audit"
+
+
+@pytest.fixture
+def admin(app: flask.Flask) -> Browser:
+    """Give an administrator with a second factor and a fresh sign-in."""
+    browser = signed_in(app, "head", role="admin")
+    enrol(browser)
+    return browser
+
+
+def id_of(app: flask.Flask, name: str) -> str:
+    """Return an account's id."""
+    return str(next(row["id"] for row in rows(app, "accounts") if row["username"] == name))
+
+
+@pytest.mark.control("ASVS-5.0-8.2.1", "ASVS-5.0-8.3.1")
+def test_it_needs_the_role_a_second_factor_and_a_fresh_sign_in(
+    clock: Clock, app: flask.Flask, admin: Browser, anna: Browser, client: Browser
+) -> None:
+    teacher, unproven = signed_in(app, "tea", role="teacher"), signed_in(app, "newadmin", role="admin")
+    target = f"{USERS}/{id_of(app, 'anna')}"
+    asks = [
+        lambda who: who.get(USERS),
+        lambda who: who.get(AUDIT),
+        lambda who: who.write(f"{target}/deactivate"),
+    ]
+    for ask in asks:
+        assert_refused(ask(client), 401, "not_authenticated")
+        for person in (anna, teacher):
+            assert_refused(ask(person), 403, "forbidden")
+        assert_refused(ask(unproven), 403, "mfa_enrolment_required")
+    assert admin.get(USERS).status_code == admin.get(AUDIT).status_code == 200
+    clock.advance(600)
+    for ask in asks:
+        assert_refused(ask(admin), 401, "reauthentication_required")
+    assert anna.is_signed_in()
+
+
+def test_accounts_are_found_by_the_beginning_of_name_or_address(app: flask.Flask, admin: Browser) -> None:
+    add_account(app, "Anna", email="a@mail.test")
+    add_account(app, "annabel", email="b@mail.test", role="teacher")
+    add_account(app, "ben_1", email="c@mail.test")
+
+    def names(query: str) -> list[str]:
+        return [user["username"] for user in admin.get(f"{USERS}?{query}").json["users"]]
+
+    assert names("query=ANN") == ["Anna", "annabel"]
+    assert names("query=ann&role=teacher") == ["annabel"]
+    assert names("query=c@mail.test") == ["ben_1"]
+    assert names("query=%25") == []
+    assert names("query=ben%5F") == ["ben_1"]
+    assert_refused(admin.get(f"{USERS}?role=king"), 400, "invalid_input")
+
+
+def test_a_long_list_comes_page_by_page(app: flask.Flask, admin: Browser) -> None:
+    for number in range(51):
+        add_account(app, f"learner{number:03d}")
+    first = admin.get(f"{USERS}?query=learner").json
+    second = admin.get(f"{USERS}?query=learner&after={first['next']}").json
+    assert [len(first["users"]), len(second["users"]), second["next"]] == [50, 1, None]
+
+
+@pytest.mark.control("ASVS-5.0-16.3.2")
+def test_each_act_holds_at_once_and_is_recorded_with_who_did_it(
+    app: flask.Flask, admin: Browser, anna: Browser
+) -> None:
+    own, target = id_of(app, "head"), id_of(app, "anna")
+    assert admin.write(f"{USERS}/{target}/revoke-sessions").json["message"] == "1 session has ended."
+    assert not anna.is_signed_in()
+    assert admin.write(f"{USERS}/{target}/deactivate").status_code == 200
+    assert anna.sign_in().status_code == 401
+    assert admin.write(f"{USERS}/{target}/activate").status_code == 200
+    assert anna.sign_in().status_code == 200
+    assert admin.write(f"{USERS}/{target}/role", {"role": "teacher"}).status_code == 200
+    assert not anna.is_signed_in()
+    assert admin.write(f"{USERS}/{target}/reset-mfa").status_code == 200
+    acts = [
+        event["event"]
+        for event in admin.get(f"{AUDIT}?account={target}").json["events"]
+        if event["actor_id"] == own
+    ]
+    assert acts == [
+        "user_factors_reset",
+        "privilege_permissions_changed",
+        "user_activated",
+        "user_archived",
+        "session_revoked",
+    ]
+    assert [row["event"] for row in rows(app, "audit") if row["account_id"] == own][-1] == "authz_admin"
+
+
+@pytest.mark.parametrize("act", [("role", {"role": "learner"}), ("deactivate", None)])
+def test_the_last_administrator_stays(
+    app: flask.Flask, admin: Browser, act: tuple[str, dict[str, str] | None]
+) -> None:
+    name, body = act
+    path = f"{USERS}/{id_of(app, 'head')}/{name}"
+    assert_refused(admin.write(path, body), 409, "conflict")
+    add_account(app, "second", role="admin")
+    assert admin.write(path, body).status_code == 200
+
+
+def test_two_administrators_cannot_take_each_other_away_at_once(new_app: NewApp, migrated_url: str) -> None:
+    app = new_app(DATABASE_URL=migrated_url, AEGIS_DATABASE_TIMEOUT="20")
+    people = [signed_in(app, name, role="admin") for name in ("one", "two")]
+    for person in people:
+        enrol(person)
+        person.token()
+    one, two = (f"{USERS}/{id_of(app, name)}/deactivate" for name in ("one", "two"))
+    statuses = at_once([lambda: people[0].write(two), lambda: people[1].write(one)])
+    assert 200 in statuses
+    assert sum(row["is_active"] for row in rows(app, "accounts")) == 1
+
+
+def test_own_factors_are_not_reset_here(app: flask.Flask, admin: Browser) -> None:
+    assert_refused(admin.write(f"{USERS}/{id_of(app, 'head')}/reset-mfa"), 409, "conflict")
+
+
+def test_an_unknown_account_is_404(admin: Browser) -> None:
+    for act in ("deactivate", "activate", "revoke-sessions", "reset-mfa"):
+        assert_refused(admin.write(f"{USERS}/{'x' * 22}/{act}"), 404, "not_found")
+    assert_refused(admin.get(f"{USERS}/{'x' * 22}"), 404, "not_found")
+
+
+def test_one_account_is_shown_without_a_secret(app: flask.Flask, admin: Browser, anna: Browser) -> None:
+    shown = admin.get(f"{USERS}/{id_of(app, 'anna')}")
+    assert shown.json["user"]["username"] == "anna"
+    assert len(shown.json["sessions"]) == 1
+    [row] = [row for row in rows(app, "accounts") if row["username"] == "anna"]
+    assert row["password_hash"] not in shown.text
+
+
+def test_the_record_is_searched_and_paged(app: flask.Flask, admin: Browser) -> None:
+    stranger = app.test_client()
+    for _ in range(3):
+        stranger.sign_in("head", "not the right one")
+    found = admin.get(f"{AUDIT}?event=authn_login_fail").json
+    assert [event["event"] for event in found["events"]] == ["authn_login_fail"] * 3
+    assert admin.get(f"{AUDIT}?address=203.0.113.9").json["events"] == []
+    assert_refused(admin.get(f"{AUDIT}?cursor=x"), 400, "invalid_input")
+    assert_refused(admin.get(f"{AUDIT}?unknown=x"), 400, "invalid_input")
+
+
+def test_the_pages_do_the_same(app: flask.Flask, admin: Browser, anna: Browser) -> None:
+    target = id_of(app, "anna")
+    assert "anna" in admin.page("/admin?query=an").text
+    assert "End all sessions" in admin.page(f"/admin/users/{target}").text
+    done = admin.submit(f"/admin/users/{target}/deactivate")
+    assert (done.status_code, done.headers["Location"]) == (303, f"/admin/users/{target}")
+    assert not anna.is_signed_in()
+    assert "user_archived" in admin.page(f"/admin/audit?account={target}").text
+    kept = admin.submit(f"/admin/users/{id_of(app, 'head')}/role", role="learner")
+    assert kept.status_code == 303
+    assert "last administrator" in admin.page(f"/admin/users/{target}").text
+    assert admin.get("/api/profile").json["user"]["role"] == "admin"
