@@ -91,7 +91,7 @@ def sign_in(page: Page) -> None:
     page.goto("/login")
     page.get_by_label("User name").fill(NAME)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url("**/")
 
 
