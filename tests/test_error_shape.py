@@ -320,7 +320,7 @@ def test_a_field_that_nobody_knows_is_named_harmlessly(anna: Browser, name: str)
     assert len(shown) <= 40
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),

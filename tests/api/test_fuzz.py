@@ -584,7 +584,6 @@ def test_the_document_says_what_the_platform_does(world: World, schema: Any, lab
 
     @settings(
         max_examples=6,
-        deadline=None,
         database=None,
         derandomize=True,
         suppress_health_check=list(HealthCheck),

@@ -197,7 +197,7 @@ def test_junk_beside_the_token_does_not_keep_its_owner_out(
     assert client.get("/api/check_session", headers={"Cookie": raw}).status_code == 200
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(max_codepoint=255, exclude_categories=["Cc"]), max_size=200))
 def test_no_cookie_header_is_an_error(app: flask.Flask, text: str) -> None:
     client = app.test_client(use_cookies=False)
