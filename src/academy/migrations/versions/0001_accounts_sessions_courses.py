@@ -3,24 +3,10 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from academy.migrations.steps import create_index, create_table
+from academy.migrations.steps import create_index, create_table, digest, prose, text
 
 revision = "0001"
 down_revision = None
-
-
-def _text(length: int) -> sa.types.TypeEngine[str]:
-    exact = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
-    return sa.String(length).with_variant(exact, "mysql", "mariadb")
-
-
-def _prose() -> sa.types.TypeEngine[str]:
-    exact = mysql.MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin")
-    return sa.Text().with_variant(exact, "mysql", "mariadb")
-
-
-def _digest() -> sa.types.TypeEngine[bytes]:
-    return sa.LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb")
 
 
 def _content() -> sa.types.TypeEngine[bytes]:
@@ -52,16 +38,16 @@ def upgrade() -> None:
 def _create_accounts() -> None:
     create_table(
         "accounts",
-        sa.Column("id", _text(22), nullable=False),
-        sa.Column("username", _text(64), nullable=False),
-        sa.Column("username_canonical", _text(300), nullable=False),
-        sa.Column("email", _text(320)),
-        sa.Column("email_canonical", _text(320)),
-        sa.Column("password_hash", _text(255), nullable=False),
-        sa.Column("role", _text(16), nullable=False),
+        sa.Column("id", text(22), nullable=False),
+        sa.Column("username", text(64), nullable=False),
+        sa.Column("username_canonical", text(300), nullable=False),
+        sa.Column("email", text(320)),
+        sa.Column("email_canonical", text(320)),
+        sa.Column("password_hash", text(255), nullable=False),
+        sa.Column("role", text(16), nullable=False),
         sa.Column("is_active", sa.Boolean, nullable=False),
-        sa.Column("display_name", _text(80), nullable=False),
-        sa.Column("bio", _text(1000), nullable=False),
+        sa.Column("display_name", text(80), nullable=False),
+        sa.Column("bio", text(1000), nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("password_changed_at", sa.BigInteger, nullable=False),
         _key("accounts", "id"),
@@ -70,18 +56,18 @@ def _create_accounts() -> None:
     )
     create_table(
         "sessions",
-        sa.Column("token_hash", _digest(), nullable=False),
-        sa.Column("id", _text(22), nullable=False),
-        sa.Column("account_id", _text(22), nullable=False),
+        sa.Column("token_hash", digest(), nullable=False),
+        sa.Column("id", text(22), nullable=False),
+        sa.Column("account_id", text(22), nullable=False),
         sa.Column("started_at", sa.BigInteger, nullable=False),
         sa.Column("started_us", sa.BigInteger, nullable=False),
         sa.Column("authenticated_at", sa.BigInteger, nullable=False),
         sa.Column("last_used_at", sa.BigInteger, nullable=False),
         sa.Column("auth_level", sa.SmallInteger, nullable=False),
-        sa.Column("method", _text(16), nullable=False),
-        sa.Column("user_agent", _text(255), nullable=False),
-        sa.Column("address", _text(45), nullable=False),
-        sa.Column("browser_hash", _digest()),
+        sa.Column("method", text(16), nullable=False),
+        sa.Column("user_agent", text(255), nullable=False),
+        sa.Column("address", text(45), nullable=False),
+        sa.Column("browser_hash", digest()),
         _key("sessions", "token_hash"),
         _unique("sessions", "id"),
         _reference("sessions", "account_id", "accounts"),
@@ -93,10 +79,10 @@ def _create_accounts() -> None:
 def _create_limits() -> None:
     create_table(
         "devices",
-        sa.Column("account_id", _text(22), nullable=False),
-        sa.Column("token_hash", _digest(), nullable=False),
-        sa.Column("id", _text(22), nullable=False),
-        sa.Column("user_agent", _text(255), nullable=False),
+        sa.Column("account_id", text(22), nullable=False),
+        sa.Column("token_hash", digest(), nullable=False),
+        sa.Column("id", text(22), nullable=False),
+        sa.Column("user_agent", text(255), nullable=False),
         sa.Column("first_seen_at", sa.BigInteger, nullable=False),
         sa.Column("last_seen_at", sa.BigInteger, nullable=False),
         _key("devices", "account_id", "token_hash"),
@@ -107,7 +93,7 @@ def _create_limits() -> None:
         create_index("devices", [column])
     create_table(
         "counters",
-        sa.Column("name", _text(32), nullable=False),
+        sa.Column("name", text(32), nullable=False),
         sa.Column("empty_at_ms", sa.BigInteger, nullable=False),
         _key("counters", "name"),
     )
@@ -117,13 +103,13 @@ def _create_limits() -> None:
 def _create_courses() -> None:
     create_table(
         "courses",
-        sa.Column("id", _text(22), nullable=False),
-        sa.Column("slug", _text(64), nullable=False),
-        sa.Column("title", _text(200), nullable=False),
-        sa.Column("summary", _text(1000), nullable=False),
-        sa.Column("language", _text(16), nullable=False),
+        sa.Column("id", text(22), nullable=False),
+        sa.Column("slug", text(64), nullable=False),
+        sa.Column("title", text(200), nullable=False),
+        sa.Column("summary", text(1000), nullable=False),
+        sa.Column("language", text(16), nullable=False),
         sa.Column("is_published", sa.Boolean, nullable=False),
-        sa.Column("source_hash", _digest(), nullable=False),
+        sa.Column("source_hash", digest(), nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("updated_at", sa.BigInteger, nullable=False),
         _key("courses", "id"),
@@ -131,24 +117,24 @@ def _create_courses() -> None:
     )
     create_table(
         "sections",
-        sa.Column("id", _text(22), nullable=False),
-        sa.Column("course_id", _text(22), nullable=False),
+        sa.Column("id", text(22), nullable=False),
+        sa.Column("course_id", text(22), nullable=False),
         sa.Column("position", sa.Integer, nullable=False),
-        sa.Column("title", _text(200), nullable=False),
+        sa.Column("title", text(200), nullable=False),
         _key("sections", "id"),
         _reference("sections", "course_id", "courses"),
     )
     create_index("sections", ["course_id"])
     create_table(
         "lessons",
-        sa.Column("id", _text(22), nullable=False),
-        sa.Column("course_id", _text(22), nullable=False),
-        sa.Column("section_id", _text(22), nullable=False),
-        sa.Column("slug", _text(64), nullable=False),
-        sa.Column("title", _text(200), nullable=False),
+        sa.Column("id", text(22), nullable=False),
+        sa.Column("course_id", text(22), nullable=False),
+        sa.Column("section_id", text(22), nullable=False),
+        sa.Column("slug", text(64), nullable=False),
+        sa.Column("title", text(200), nullable=False),
         sa.Column("position", sa.Integer, nullable=False),
         sa.Column("minutes", sa.Integer, nullable=False),
-        sa.Column("markdown", _prose(), nullable=False),
+        sa.Column("markdown", prose(), nullable=False),
         _key("lessons", "id"),
         _unique("lessons", "course_id", "slug"),
         _reference("lessons", "course_id", "courses"),
@@ -157,10 +143,10 @@ def _create_courses() -> None:
     create_index("lessons", ["section_id"])
     create_table(
         "course_files",
-        sa.Column("course_id", _text(22), nullable=False),
-        sa.Column("name", _text(100), nullable=False),
-        sa.Column("media_type", _text(50), nullable=False),
-        sa.Column("content_hash", _digest(), nullable=False),
+        sa.Column("course_id", text(22), nullable=False),
+        sa.Column("name", text(100), nullable=False),
+        sa.Column("media_type", text(50), nullable=False),
+        sa.Column("content_hash", digest(), nullable=False),
         sa.Column("content", _content(), nullable=False),
         _key("course_files", "course_id", "name"),
         _reference("course_files", "course_id", "courses"),
@@ -170,8 +156,8 @@ def _create_courses() -> None:
 def _create_learning() -> None:
     create_table(
         "enrolments",
-        sa.Column("account_id", _text(22), nullable=False),
-        sa.Column("course_id", _text(22), nullable=False),
+        sa.Column("account_id", text(22), nullable=False),
+        sa.Column("course_id", text(22), nullable=False),
         sa.Column("enrolled_at", sa.BigInteger, nullable=False),
         _key("enrolments", "account_id", "course_id"),
         _reference("enrolments", "account_id", "accounts"),
@@ -180,9 +166,9 @@ def _create_learning() -> None:
     create_index("enrolments", ["course_id"])
     create_table(
         "lesson_progress",
-        sa.Column("account_id", _text(22), nullable=False),
-        sa.Column("lesson_id", _text(22), nullable=False),
-        sa.Column("status", _text(16), nullable=False),
+        sa.Column("account_id", text(22), nullable=False),
+        sa.Column("lesson_id", text(22), nullable=False),
+        sa.Column("status", text(16), nullable=False),
         sa.Column("updated_at", sa.BigInteger, nullable=False),
         _key("lesson_progress", "account_id", "lesson_id"),
         _reference("lesson_progress", "account_id", "accounts"),
@@ -191,9 +177,9 @@ def _create_learning() -> None:
     create_index("lesson_progress", ["lesson_id"])
     create_table(
         "notes",
-        sa.Column("account_id", _text(22), nullable=False),
-        sa.Column("course_id", _text(22), nullable=False),
-        sa.Column("content", _prose(), nullable=False),
+        sa.Column("account_id", text(22), nullable=False),
+        sa.Column("course_id", text(22), nullable=False),
+        sa.Column("content", prose(), nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("updated_at", sa.BigInteger, nullable=False),
         _key("notes", "account_id", "course_id"),

@@ -1,26 +1,11 @@
 """Mails that wait, proofs of addresses, and what an account knows of its own."""
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
 
-from academy.migrations.steps import add_column, create_index, create_table
+from academy.migrations.steps import add_column, create_index, create_table, digest, of_account, prose, text
 
 revision = "0003"
 down_revision = "0002"
-
-
-def _text(length: int) -> sa.types.TypeEngine[str]:
-    exact = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
-    return sa.String(length).with_variant(exact, "mysql", "mariadb")
-
-
-def _prose() -> sa.types.TypeEngine[str]:
-    exact = mysql.MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin")
-    return sa.Text().with_variant(exact, "mysql", "mariadb")
-
-
-def _digest() -> sa.types.TypeEngine[bytes]:
-    return sa.LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb")
 
 
 def upgrade() -> None:
@@ -32,8 +17,8 @@ def upgrade() -> None:
     _create_proofs()
     create_table(
         "facts",
-        sa.Column("name", _text(40), nullable=False),
-        sa.Column("value", _text(200), nullable=False),
+        sa.Column("name", text(40), nullable=False),
+        sa.Column("value", text(200), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_facts"),
     )
 
@@ -41,14 +26,14 @@ def upgrade() -> None:
 def _create_outbox() -> None:
     create_table(
         "outbox",
-        sa.Column("id", _text(22), nullable=False),
-        sa.Column("template", _text(40), nullable=False),
-        sa.Column("sealed", _prose(), nullable=False),
-        sa.Column("state", _text(10), nullable=False),
+        sa.Column("id", text(22), nullable=False),
+        sa.Column("template", text(40), nullable=False),
+        sa.Column("sealed", prose(), nullable=False),
+        sa.Column("state", text(10), nullable=False),
         sa.Column("attempts", sa.SmallInteger, nullable=False),
         sa.Column("next_try_at", sa.BigInteger, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
-        sa.Column("fault", _text(200), nullable=False),
+        sa.Column("fault", text(200), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_outbox"),
     )
     create_index("outbox", ["state", "next_try_at"])
@@ -57,23 +42,21 @@ def _create_outbox() -> None:
 def _create_proofs() -> None:
     create_table(
         "proofs",
-        sa.Column("id", _text(22), nullable=False),
-        sa.Column("purpose", _text(10), nullable=False),
-        sa.Column("account_id", _text(22)),
-        sa.Column("address", _text(320), nullable=False),
-        sa.Column("token_hash", _digest()),
-        sa.Column("code_hash", _text(64)),
-        sa.Column("browser_hash", _digest()),
+        sa.Column("id", text(22), nullable=False),
+        sa.Column("purpose", text(10), nullable=False),
+        sa.Column("account_id", text(22)),
+        sa.Column("address", text(320), nullable=False),
+        sa.Column("token_hash", digest()),
+        sa.Column("code_hash", text(64)),
+        sa.Column("browser_hash", digest()),
         sa.Column("attempts_left", sa.SmallInteger, nullable=False),
         sa.Column("place", sa.Integer, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("expires_at", sa.BigInteger, nullable=False),
-        sa.Column("data", _prose(), nullable=False),
+        sa.Column("data", prose(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_proofs"),
         sa.UniqueConstraint("token_hash", name="uq_proofs_token_hash"),
-        sa.ForeignKeyConstraint(
-            ["account_id"], ["accounts.id"], name="fk_proofs_account_id", ondelete="CASCADE"
-        ),
+        of_account("proofs"),
     )
     for columns in (["account_id"], ["expires_at"], ["address", "purpose"]):
         create_index("proofs", columns)

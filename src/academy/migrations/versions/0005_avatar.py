@@ -1,19 +1,13 @@
 """The picture of an account."""
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
 
-from academy.migrations.steps import add_column
+from academy.migrations.steps import add_column, text
 
 revision = "0005"
 down_revision = "0004"
 
 
-def _text(length: int) -> sa.types.TypeEngine[str]:
-    exact = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
-    return sa.String(length).with_variant(exact, "mysql", "mariadb")
-
-
 def upgrade() -> None:
     """Add a column that may be empty; the release before does not know it and keeps working."""
-    add_column("accounts", sa.Column("avatar", _text(40)))
+    add_column("accounts", sa.Column("avatar", text(40)))
