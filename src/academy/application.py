@@ -12,7 +12,7 @@ from academy.pages import views as pages_views
 from aegis import Aegis
 from aegis.db import Database
 from aegis.ops import logs
-from aegis.settings.declared import DEVELOPMENT
+from aegis.settings.declaration import DEVELOPMENT
 from aegis.state import State
 
 SAMPLE = Path(__file__).parent / "samples" / "safe-accounts"

@@ -23,7 +23,7 @@ from aegis import clock, errors, settings
 from aegis.audit import Event
 from aegis.ops import reference
 from aegis.settings import limit
-from aegis.settings.declared import PRODUCTION
+from aegis.settings.declaration import PRODUCTION
 from tests.deploy.site import ROOT
 
 DOCS = ROOT / "docs"

@@ -18,7 +18,7 @@ from aegis.mfa import service as mfa
 from aegis.ops.metrics import views as metrics
 from aegis.passkeys import challenges
 from aegis.sessions import service
-from aegis.settings.declared import TESTING
+from aegis.settings import TESTING
 from aegis.web.client import HOUSEKEEPING
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,8 @@
 start-up check, `aegis config` and the reference in the docs all come from the declarations.
 """
 
-from aegis.settings.declared import PRODUCTION, TESTING, Settings, declarations
+from aegis.settings.declaration import PRODUCTION, TESTING
+from aegis.settings.declared import Settings, declarations
 from aegis.settings.limit import Limit
 from aegis.settings.load import ConfigurationError, Configured, load
 from aegis.settings.parse import masked

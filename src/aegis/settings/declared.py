@@ -1,17 +1,12 @@
-"""The list of settings. Adding one means adding one field here; everything else follows from it."""
+"""The list of settings, with `abuse` for those against it. Adding one means adding one field; all else follows from it."""
 
 import dataclasses
 import ipaddress
 import os
-from collections.abc import Callable, Mapping
-from typing import Any
 
-from aegis.settings import limit, parse
-
-DEVELOPMENT = "development"
-TESTING = "testing"
-PRODUCTION = "production"
-ENVIRONMENTS = (DEVELOPMENT, TESTING, PRODUCTION)
+from aegis.settings import parse
+from aegis.settings.abuse import Abuse
+from aegis.settings.declaration import DEVELOPMENT, ENVIRONMENTS, PRODUCTION, Declaration, setting
 
 DEVELOPMENT_KEY = "development-key-that-everybody-knows-and-production-refuses"
 DAY_S = 86_400
@@ -22,54 +17,17 @@ _FACTOR_POLICIES = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Declaration:
-    """What is known of one setting beside its value."""
-
-    name: str
-    help: str
-    read: Callable[[str], Any]
-    unit: str = ""
-    secret: bool = False
-    production_rule: str = ""
-    defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-
-
-def _setting(  # noqa: PLR0913 - all that a declaration holds
-    name: str,
-    read: Callable[[str], Any],
-    default: Any,
-    help: str,  # noqa: A002 - the field's word, as in click
-    *,
-    unit: str = "",
-    secret: bool = False,
-    rule: str = "",
-    production: Any = dataclasses.MISSING,
-    testing: Any = dataclasses.MISSING,
-) -> Any:
-    """Declare a setting; `rule` says in words what `judge.py` demands of it in production."""
-    others = {PRODUCTION: production, TESTING: testing}
-    defaults = {
-        environment: others.get(environment, default)
-        if others.get(environment, dataclasses.MISSING) is not dataclasses.MISSING
-        else default
-        for environment in ENVIRONMENTS
-    }
-    declared = Declaration(name, help, read, unit, secret, rule, defaults)
-    return dataclasses.field(default=default, metadata={"declaration": declared})
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(Abuse):
     """The values one application runs with; frozen, so that nothing changes them behind the checks."""
 
-    environment: str = _setting(
+    environment: str = setting(
         "FLASK_ENV",
         parse.choice(*ENVIRONMENTS),
         DEVELOPMENT,
         "Which set of defaults and rules applies: development, testing or production.",
     )
-    secret_key: str = _setting(
+    secret_key: str = setting(
         "SECRET_KEY",
         parse.string,
         DEVELOPMENT_KEY,
@@ -78,7 +36,7 @@ class Settings:
         production="",
         rule="required, at least 32 bytes, no known or example value",
     )
-    secret_key_fallbacks: tuple[str, ...] = _setting(
+    secret_key_fallbacks: tuple[str, ...] = setting(
         "SECRET_KEY_FALLBACKS",
         parse.words,
         (),
@@ -86,7 +44,7 @@ class Settings:
         secret=True,
         rule="each as strong as SECRET_KEY, none equal to it",
     )
-    database_url: str = _setting(
+    database_url: str = setting(
         "DATABASE_URL",
         parse.database_address,
         "sqlite:///instance/aegis.sqlite",
@@ -96,26 +54,26 @@ class Settings:
         testing="sqlite://",
         rule="required; SQLite only with AEGIS_ALLOW_SQLITE=1",
     )
-    allow_sqlite: bool = _setting(
+    allow_sqlite: bool = setting(
         "AEGIS_ALLOW_SQLITE",
         parse.boolean,
         False,
         "Permits SQLite in production, for one machine with one disk.",
     )
-    database_pool_size: int = _setting(
+    database_pool_size: int = setting(
         "AEGIS_DATABASE_POOL_SIZE",
         parse.integer(1, 200),
         10,
         "Connections to the database that one process keeps at most.",
     )
-    database_timeout_s: int = _setting(
+    database_timeout_s: int = setting(
         "AEGIS_DATABASE_TIMEOUT",
         parse.integer(1, 60),
         2,
         "How long a request waits for the database before it is answered 503.",
         unit="seconds",
     )
-    public_url: str = _setting(
+    public_url: str = setting(
         "AEGIS_URL",
         parse.origin,
         "http://localhost:5000",
@@ -123,14 +81,14 @@ class Settings:
         production="",
         rule="https://",
     )
-    trusted_proxies: tuple[parse.Network, ...] = _setting(
+    trusted_proxies: tuple[parse.Network, ...] = setting(
         "AEGIS_TRUSTED_PROXIES",
         parse.networks,
         (),
         "Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are believed, one hop each.",
         rule="not everybody (0.0.0.0/0 or ::/0)",
     )
-    session_cookie_secure: bool = _setting(
+    session_cookie_secure: bool = setting(
         "SESSION_COOKIE_SECURE",
         parse.boolean,
         False,
@@ -138,21 +96,21 @@ class Settings:
         production=True,
         rule="on",
     )
-    session_cookie_httponly: bool = _setting(
+    session_cookie_httponly: bool = setting(
         "SESSION_COOKIE_HTTPONLY",
         parse.boolean,
         True,
         "Scripts cannot read the session cookie.",
         rule="on",
     )
-    session_cookie_samesite: str = _setting(
+    session_cookie_samesite: str = setting(
         "SESSION_COOKIE_SAMESITE",
         parse.choice("Lax", "Strict", "None"),
         "Lax",
         "Whether other sites' requests carry the cookie: Lax or Strict.",
         rule="Lax or Strict",
     )
-    session_idle_s: int = _setting(
+    session_idle_s: int = setting(
         "PERMANENT_SESSION_LIFETIME",
         parse.integer(1, 30 * DAY_S),
         3600,
@@ -160,34 +118,34 @@ class Settings:
         unit="seconds",
         rule="not longer than AEGIS_SESSION_OVERALL_LIFETIME",
     )
-    session_overall_s: int = _setting(
+    session_overall_s: int = setting(
         "AEGIS_SESSION_OVERALL_LIFETIME",
         parse.integer(1, 30 * DAY_S),
         43_200,
         "A session ends after this time however much it is used (NIST 800-63B-4 section 2.2.3: below 24 hours).",
         unit="seconds",
     )
-    session_fresh_s: int = _setting(
+    session_fresh_s: int = setting(
         "AEGIS_SESSION_FRESH_LIFETIME",
         parse.integer(1, DAY_S),
         600,
         "How long after signing in sensitive actions are allowed without asking for the password again.",
         unit="seconds",
     )
-    sessions_per_account: int = _setting(
+    sessions_per_account: int = setting(
         "AEGIS_SESSIONS_PER_ACCOUNT",
         parse.integer(1, 1000),
         25,
         "How many sessions one account may have at once; the oldest goes.",
     )
-    mfa_required: str = _setting(
+    mfa_required: str = setting(
         "AEGIS_MFA_REQUIRED",
         parse.choice("off", *_FACTOR_POLICIES),
         "off",
         "Who must use a second factor: off, admin, teacher (and admins) or all. Without one, such an account can only add one.",
         production="admin",
     )
-    password_minimum: int = _setting(
+    password_minimum: int = setting(
         "AEGIS_PASSWORD_MINIMUM",
         parse.integer(8, 64),
         15,
@@ -195,27 +153,27 @@ class Settings:
         unit="characters",
         rule="at least 15",
     )
-    password_minimum_with_factor: int = _setting(
+    password_minimum_with_factor: int = setting(
         "AEGIS_PASSWORD_MINIMUM_WITH_FACTOR",
         parse.integer(8, 64),
         8,
         "Shortest new password of accounts that must use a second factor (NIST 800-63B-4 section 3.1.1.2).",
         unit="characters",
     )
-    password_maximum: int = _setting(
+    password_maximum: int = setting(
         "AEGIS_PASSWORD_MAXIMUM",
         parse.integer(64, 1024),
         128,
         "Longest password; a longer one is refused, never cut.",
         unit="characters",
     )
-    password_banned_words: tuple[str, ...] = _setting(
+    password_banned_words: tuple[str, ...] = setting(
         "AEGIS_PASSWORD_BANNED_WORDS",
         parse.words,
         (),
         "Names of your school or product that a password may not consist of, comma-separated.",
     )
-    password_pepper: tuple[str, ...] = _setting(
+    password_pepper: tuple[str, ...] = setting(
         "AEGIS_PASSWORD_PEPPER",
         parse.words,
         (),
@@ -223,7 +181,7 @@ class Settings:
         secret=True,
         rule="each at least 32 bytes",
     )
-    argon2_memory_kib: int = _setting(
+    argon2_memory_kib: int = setting(
         "AEGIS_ARGON2_MEMORY",
         parse.integer(8, 4_194_304),
         19_456,
@@ -232,7 +190,7 @@ class Settings:
         testing=1024,
         rule="at least 19456",
     )
-    argon2_passes: int = _setting(
+    argon2_passes: int = setting(
         "AEGIS_ARGON2_PASSES",
         parse.integer(1, 50),
         2,
@@ -240,26 +198,26 @@ class Settings:
         testing=1,
         rule="at least 2",
     )
-    argon2_parallel: int = _setting(
+    argon2_parallel: int = setting(
         "AEGIS_ARGON2_PARALLEL",
         parse.integer(1, 64),
         1,
         "Password hashes computed at once in one process; further ones wait. There are as many processes as processors.",
     )
-    argon2_queue: int = _setting(
+    argon2_queue: int = setting(
         "AEGIS_ARGON2_QUEUE",
         parse.integer(0, 10_000),
         32,
         "Sign-ins that may wait for a password hash in one process; more are answered 503 with Retry-After.",
     )
-    redis_url: str = _setting(
+    redis_url: str = setting(
         "REDIS_URL",
         parse.redis_address,
         "",
         "Where attempts are counted first: redis://, rediss://, redis+sentinel:// or redis+cluster://. Without it, in SQL.",
         secret=True,
     )
-    mail_url: str = _setting(
+    mail_url: str = setting(
         "MAIL_URL",
         parse.mail_address,
         "console:",
@@ -269,195 +227,71 @@ class Settings:
         testing="memory:",
         rule="AEGIS_URL too; no password over an unencrypted network",
     )
-    mail_from: str = _setting(
+    mail_from: str = setting(
         "AEGIS_MAIL_FROM",
         parse.mailbox,
         "",
         "The address mails come from; unless set, no-reply@ at the host of AEGIS_URL.",
     )
-    mail_ca: str = _setting(
+    mail_ca: str = setting(
         "AEGIS_MAIL_CA",
         parse.string,
         "",
         "File of certificate authorities (PEM) that the relay is judged by, in place of the system's.",
     )
-    mail_embedded: bool = _setting(
+    mail_embedded: bool = setting(
         "AEGIS_MAIL_EMBEDDED",
         parse.boolean,
         True,
         "The serving processes send mails themselves; 0 leaves that to `aegis worker`.",
     )
-    limit_login_account: limit.Limit = _setting(
-        "AEGIS_LIMIT_LOGIN_ACCOUNT",
-        limit.read,
-        limit.Limit(10, 9600),
-        "Failed sign-ins on one account from devices it does not know: 100 in the first day (NIST 800-63B-4 section 3.2.2).",
-        rule="at most 100 a day",
-    )
-    limit_login_device: limit.Limit = _setting(
-        "AEGIS_LIMIT_LOGIN_DEVICE",
-        limit.read,
-        limit.Limit(10, 9600),
-        "Failed sign-ins on one account from a device that signed in before: its own budget, while strangers are refused.",
-        rule="at most 100 a day",
-    )
-    limit_login_pair: limit.Limit = _setting(
-        "AEGIS_LIMIT_LOGIN_PAIR",
-        limit.read,
-        limit.Limit(6, 5760),
-        "Failed sign-ins on one account from one address: less than the account's, so that one attacker alone cannot use that up.",
-    )
-    limit_login_address: limit.Limit = _setting(
-        "AEGIS_LIMIT_LOGIN_ADDRESS",
-        limit.read,
-        limit.Limit(20, 1200),
-        "Failed sign-ins from one address; right passwords use nothing up, so a whole school may share it.",
-    )
-    limit_confirm: limit.Limit = _setting(
-        "AEGIS_LIMIT_CONFIRM",
-        limit.read,
-        limit.Limit(10, 9600),
-        "Wrong passwords of one account inside its sessions: confirming one, changing the password.",
-        rule="at most 100 a day",
-    )
-    limit_second_factor: limit.Limit = _setting(
-        "AEGIS_LIMIT_SECOND_FACTOR",
-        limit.read,
-        limit.Limit(10, 9600),
-        "Wrong codes of one account after the right password; a device that signed in before has as many of its own.",
-        rule="at most 100 a day",
-    )
-    limit_reset_mailbox: limit.Limit = _setting(
-        "AEGIS_LIMIT_RESET_MAILBOX",
-        limit.read,
-        limit.Limit(5, 3600),
-        "Mails with a link for a new password to one address.",
-    )
-    limit_reset_address: limit.Limit = _setting(
-        "AEGIS_LIMIT_RESET_ADDRESS",
-        limit.read,
-        limit.Limit(30, 3600),
-        "Requests for a new password, and wrong codes, from one address.",
-    )
-    limit_register_address: limit.Limit = _setting(
-        "AEGIS_LIMIT_REGISTER_ADDRESS",
-        limit.read,
-        limit.Limit(60, 3600),
-        "Registrations from one address, sized for two classes that start together.",
-    )
-    limit_upload_account: limit.Limit = _setting(
-        "AEGIS_LIMIT_UPLOAD_ACCOUNT",
-        limit.read,
-        limit.Limit(20, 3600),
-        "Pictures that one account uploads, refused ones included: each costs the work of decoding.",
-    )
-    limit_ipv6_prefix: int = _setting(
-        "AEGIS_LIMIT_IPV6_PREFIX",
-        parse.integer(32, 128),
-        64,
-        "Bits of an IPv6 address that make one customer.",
-        unit="bits",
-    )
-    body_limit: int = _setting(
-        "AEGIS_BODY_LIMIT",
-        parse.integer(1024, 1_073_741_824),
-        1_048_576,
-        "Longest request body.",
-        unit="bytes",
-    )
-    input_depth: int = _setting(
-        "AEGIS_INPUT_DEPTH",
-        parse.integer(2, 100),
-        8,
-        "Nested arrays and objects in a JSON body; no schema here needs more than four.",
-    )
-    input_fields: int = _setting(
-        "AEGIS_INPUT_FIELDS",
-        parse.integer(20, 10_000),
-        200,
-        "Fields of a form, parts of a multipart body, members of a JSON object.",
-    )
-    input_query: int = _setting(
-        "AEGIS_INPUT_QUERY",
-        parse.integer(256, 65_536),
-        4096,
-        "Longest path, and longest query, of an address.",
-        unit="bytes",
-    )
-    input_headers: int = _setting(
-        "AEGIS_INPUT_HEADERS",
-        parse.integer(20, 1000),
-        100,
-        "Headers of a request.",
-    )
-    input_header_size: int = _setting(
-        "AEGIS_INPUT_HEADER_SIZE",
-        parse.integer(2048, 1_048_576),
-        32_768,
-        "All headers of a request together, without cookies.",
-        unit="bytes",
-    )
-    input_upload: int = _setting(
-        "AEGIS_INPUT_UPLOAD",
-        parse.integer(1024, 104_857_600),
-        5_242_880,
-        "Longest uploaded file, such as a picture of oneself.",
-        unit="bytes",
-    )
-    input_image_side: int = _setting(
-        "AEGIS_INPUT_IMAGE_SIDE",
-        parse.integer(256, 8192),
-        4096,
-        "Longest side of an uploaded picture; a larger one is refused before it is decoded.",
-        unit="pixels",
-    )
-    uploads: str = _setting(
+    uploads: str = setting(
         "AEGIS_UPLOADS",
         parse.string,
         "instance/uploads",
         "Folder of uploaded pictures, outside of the code; several machines need AEGIS_UPLOADS_S3_URL instead.",
     )
-    uploads_s3_url: str = _setting(
+    uploads_s3_url: str = setting(
         "AEGIS_UPLOADS_S3_URL",
         parse.s3_address,
         "",
         "Bucket of uploaded pictures: s3://key:secret@host/bucket?region=eu-central-1, tls=off for a test; replaces the folder.",
         secret=True,
     )
-    audit_export_format: str = _setting(
+    audit_export_format: str = setting(
         "AEGIS_AUDIT_EXPORT_FORMAT",
         parse.choice("jsonl", "cef", "syslog"),
         "jsonl",
         "What `aegis audit export` writes unless told otherwise: JSON lines, ArcSight CEF, or syslog (RFC 5424).",
     )
-    workers: int = _setting(
+    workers: int = setting(
         "AEGIS_WORKERS",
         parse.integer(1, 256),
         1,
         "Processes that `aegis serve` starts.",
         production=max(2, min(os.cpu_count() or 2, 256)),
     )
-    threads: int = _setting(
+    threads: int = setting(
         "AEGIS_THREADS",
         parse.integer(1, 256),
         40,
         "Threads of each process that `aegis serve` and gunicorn.conf.py start: those that wait for a password hash "
         "(AEGIS_ARGON2_QUEUE) and some for everybody else.",
     )
-    hsts_s: int = _setting(
+    hsts_s: int = setting(
         "AEGIS_HSTS",
         parse.integer(0, 63_072_000),
         31_536_000,
         "How long browsers remember to use HTTPS only; 0 sends no such header.",
         unit="seconds",
     )
-    site_name: str = _setting(
+    site_name: str = setting(
         "AEGIS_SITE_NAME",
         parse.string,
         "Aegis Academy",
         "The name people read in pages.",
     )
-    metrics_token: str = _setting(
+    metrics_token: str = setting(
         "AEGIS_METRICS_TOKEN",
         parse.string,
         "",
@@ -465,7 +299,7 @@ class Settings:
         secret=True,
         rule="at least 32 random bytes",
     )
-    metrics_addresses: tuple[parse.Network, ...] = _setting(
+    metrics_addresses: tuple[parse.Network, ...] = setting(
         "AEGIS_METRICS_ADDRESSES",
         parse.networks,
         (ipaddress.ip_network("127.0.0.1"), ipaddress.ip_network("::1")),
@@ -473,13 +307,13 @@ class Settings:
         production=(),
         testing=(),
     )
-    metrics_folder: str = _setting(
+    metrics_folder: str = setting(
         "AEGIS_METRICS_FOLDER",
         parse.string,
         "instance/metrics",
         "Where the processes of one machine tell each other what they counted; may be empty at each start.",
     )
-    security_contact: str = _setting(
+    security_contact: str = setting(
         "AEGIS_SECURITY_CONTACT",
         parse.string,
         "",
@@ -508,5 +342,6 @@ class Settings:
 
 
 def declarations() -> dict[str, Declaration]:
-    """Return the declarations by field name, in the order of the list."""
-    return {field.name: field.metadata["declaration"] for field in dataclasses.fields(Settings)}
+    """Return the declarations by field name, in the order of the list; those against abuse come last."""
+    fields = sorted(dataclasses.fields(Settings), key=lambda field: field.name in Abuse.__dataclass_fields__)
+    return {field.name: field.metadata["declaration"] for field in fields}

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from aegis.settings import judge, parse
-from aegis.settings.declared import DEVELOPMENT, ENVIRONMENTS, Declaration, Settings, declarations
+from aegis.settings.declaration import DEVELOPMENT, ENVIRONMENTS, Declaration
+from aegis.settings.declared import Settings, declarations
 
 _FOR_TESTS = "AEGIS_TEST_"
 
