@@ -241,7 +241,7 @@ def test_busy_decoders_answer_503_and_nothing_is_counted(
 ) -> None:
     app = new_app(AEGIS_UPLOADS=str(folder), AEGIS_LIMIT_UPLOAD_ACCOUNT="1/1h")
     anna = signed_in(app, "anna")
-    door = avatars.Gate(parallel=1, queue=0, wait_s=0)
+    door = avatars.Gate("test", parallel=1, queue=0, wait_s=0)
     monkeypatch.setattr(avatars, "_DOOR", door)
     with door.place():
         assert_refused(upload(anna), 503, "busy")

@@ -495,7 +495,7 @@ class TestBoundedWork:
         assert hasher.hash(PASSPHRASE)
 
     def test_one_too_many_is_sent_away_at_once(self) -> None:
-        gate, sent_away = Gate(parallel=1, queue=0, wait_s=60), threading.Event()
+        gate, sent_away = Gate("test", parallel=1, queue=0, wait_s=60), threading.Event()
 
         def enter() -> None:
             try:
@@ -511,7 +511,7 @@ class TestBoundedWork:
         visitor.join()
 
     def test_one_in_the_queue_gets_the_place_that_comes_free(self) -> None:
-        gate, arrived = Gate(parallel=1, queue=1, wait_s=30), threading.Event()
+        gate, arrived = Gate("test", parallel=1, queue=1, wait_s=30), threading.Event()
 
         def enter() -> None:
             with gate.place():
@@ -525,7 +525,7 @@ class TestBoundedWork:
         assert arrived.is_set()
 
     def test_one_in_the_queue_gives_up_when_its_time_is_over_and_frees_its_place(self) -> None:
-        gate = Gate(parallel=1, queue=1, wait_s=0.01)
+        gate = Gate("test", parallel=1, queue=1, wait_s=0.01)
         with gate.place():
             for _ in range(3):
                 with pytest.raises(Busy), gate.place():
@@ -534,7 +534,7 @@ class TestBoundedWork:
             pass
 
     def test_never_more_run_at_once_than_allowed(self) -> None:
-        gate, lock = Gate(parallel=2, queue=6, wait_s=30), threading.Lock()
+        gate, lock = Gate("test", parallel=2, queue=6, wait_s=30), threading.Lock()
         both_inside = threading.Barrier(2)
         inside = most = 0
 
@@ -583,7 +583,7 @@ print("child", os.waitstatus_to_exitcode(status), "parent", hasher.verify(stored
         assert (done.stdout, done.stderr) == ("child 0 parent False\n", "")
 
     def test_a_block_that_was_entered_before_the_renewal_does_not_add_a_place(self) -> None:
-        gate = Gate(parallel=1, queue=0, wait_s=0.01)
+        gate = Gate("test", parallel=1, queue=0, wait_s=0.01)
         with gate.place():
             gate.renew()
         with ExitStack() as held:

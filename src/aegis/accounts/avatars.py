@@ -32,7 +32,7 @@ _UNTOLD = {"", "application/octet-stream"}
 _SVG = re.compile(rb"(?i)<svg|<!doctype\s+svg")
 _FOREIGN = re.compile(rb"(?i)<script|<html|<!doctype|<\?php")
 _PDF = re.compile(rb"%PDF-")
-_DOOR = Gate(parallel=1, queue=8, wait_s=10)
+_DOOR = Gate("picture", parallel=1, queue=8, wait_s=10)
 
 
 def encode(upload: Upload | None, settings: Settings) -> bytes:

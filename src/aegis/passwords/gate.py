@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from aegis import tally
 from aegis.errors import Busy
@@ -27,13 +27,12 @@ class _Places:
         self.free = free
         self._lock = threading.Lock()
 
-    def take(self) -> None:
-        """Take a place. Raises Busy if there is none."""
+    def take(self) -> bool:
+        """Take a place; tell whether there was one."""
         with self._lock:
-            if not self.free:
-                tally.add("hashing_refused")
-                raise Busy
-            self.free -= 1
+            has_free = self.free > 0
+            self.free -= has_free
+            return has_free
 
     def give_back(self) -> None:
         """Free a place."""
@@ -47,8 +46,9 @@ class Gate:
     Without it a burst of sign-ins takes `requests * 19 MiB` of memory and all cores from everybody else.
     """
 
-    def __init__(self, *, parallel: int, queue: int, wait_s: float) -> None:
-        """Allow `parallel` holders at once and `queue` waiters, none of them longer than `wait_s`."""
+    def __init__(self, work: str, *, parallel: int, queue: int, wait_s: float) -> None:
+        """Allow `parallel` holders at once and `queue` waiters, none of them longer than `wait_s`; metrics name the `work`."""
+        self._work = work
         self._parallel, self._queue, self._wait_s = parallel, queue, wait_s
         self.renew()
         _gates.add(self)
@@ -60,6 +60,10 @@ class Gate:
         self._workers = ThreadPoolExecutor(self._parallel, "aegis-slow", _give_way)
         self.running = 0
 
+    def _refuse(self) -> NoReturn:
+        tally.add("busy", self._work)
+        raise Busy
+
     @property
     def waiting(self) -> int:
         """How many wait now."""
@@ -68,14 +72,14 @@ class Gate:
     def check(self) -> None:
         """Raise Busy if there is no place now, before anything else is done for a request that could not be served."""
         if not self._admitted.free:
-            tally.add("hashing_refused")
-            raise Busy
+            self._refuse()
 
     @contextmanager
     def queue(self) -> Iterator[None]:
         """Count as waiting while the block runs; raise Busy if the queue is full."""
         admitted = self._admitted
-        admitted.take()
+        if not admitted.take():
+            self._refuse()
         try:
             yield
         finally:
@@ -87,8 +91,7 @@ class Gate:
         running = self._running  # a fork inside the block must not mix old and new
         with self.queue():
             if not running.acquire(timeout=self._wait_s):
-                tally.add("hashing_refused")
-                raise Busy
+                self._refuse()
             self.running += 1  # for metrics alone: a lost update would show a wrong number, and stop nothing
             try:
                 yield

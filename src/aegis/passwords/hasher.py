@@ -77,7 +77,7 @@ class Hasher:
         self._argon2 = argon2.PasswordHasher(passes, memory_kib, parallelism=1, hash_len=32)
         self._keys = {_key_id(key): key for key in (*pepper_keys, b"")}
         self._current = _key_id(pepper_keys[0]) if pepper_keys else ""
-        self.gate = Gate(parallel=parallel or 1, queue=queue, wait_s=wait_s)
+        self.gate = Gate("password", parallel=parallel or 1, queue=queue, wait_s=wait_s)
         self._nobody = f"$argon2id$v=19$m={memory_kib},t={passes},p=1${_random_text(16)}${_random_text(32)}"
 
     def hash(self, password: str) -> str:

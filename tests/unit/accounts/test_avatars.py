@@ -279,7 +279,7 @@ _SOURCES = {"PNG": picture("PNG"), "JPEG": photo(), "GIF": picture("GIF")}
 
 
 def test_one_picture_is_decoded_at_a_time_and_few_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    door = avatars.Gate(parallel=1, queue=0, wait_s=0)
+    door = avatars.Gate("test", parallel=1, queue=0, wait_s=0)
     monkeypatch.setattr(avatars, "_DOOR", door)
     with door.place(), pytest.raises(errors.Busy):
         stored(picture())

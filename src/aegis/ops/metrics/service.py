@@ -25,7 +25,7 @@ _COUNTERS = {
     "csrf_failures": ("Writes without a proof that a page of ours sent them.", ("reason",)),
     "events": ("Security events, by the name under which they are recorded.", ("event",)),
     "sessions_expired": ("Sessions that ended by a timeout.", ()),
-    "hashing_refused": ("Requests sent away because the queue of password hashes was full.", ()),
+    "busy": ("Requests sent away because the queue for costly work was full.", ("work",)),
     "database_errors": ("Statements that the database did not answer.", ("kind",)),
     "redis_errors": ("Times that Redis was found away.", ()),
 }
