@@ -254,11 +254,7 @@ def change_password(  # noqa: PLR0913 - session, client and both passwords
         fault = "This is the password you have now. Please choose another."
     if fault:
         raise errors.InvalidInput(fields={"new_password": fault})
-    with_new = {
-        "password_hash": hasher.hash(new),
-        "password_changed_at": clock.now(),
-        "must_change_password": False,
-    }
+    with_new = _with_password(hasher.hash(new))
     with db.transaction():
         if not store.change_password(row.id, row.password_hash, with_new):
             raise errors.NotSignedIn
@@ -276,9 +272,18 @@ def judge_password(settings: Settings, account: Account, password: str, field: s
         raise errors.InvalidInput(fields={field: fault})
 
 
-def store_password(account_id: str, values: dict[str, Any]) -> None:
+def set_password(account_id: str, password_hash: str) -> None:
     """Store another password's hash, inside a transaction of the caller's that also ends what was known before."""
-    store.change(account_id, values)
+    store.change(account_id, _with_password(password_hash))
+
+
+def _with_password(password_hash: str) -> dict[str, Any]:
+    """Return what changes with a password that its owner chose."""
+    return {
+        "password_hash": password_hash,
+        "password_changed_at": clock.now(),
+        "must_change_password": False,
+    }
 
 
 def upgrade_hash(row: Any, password: str, hasher: Hasher) -> None:
@@ -316,8 +321,11 @@ def is_only_admin(account_id: str) -> bool:
 
 def _keep_an_admin(account_id: str) -> None:
     """Refuse to take the last administrator away; of two at once that take each other away, one waits and is refused."""
-    for row in store.list_active_admins():
-        store.lock(row.id)
+    admins = [row.id for row in store.list_active_admins()]
+    if account_id not in admins:
+        return
+    for admin_id in admins:
+        store.lock(admin_id)
     if is_only_admin(account_id):
         raise errors.Conflict("This is the last administrator. Make somebody else one first.")
 

@@ -20,6 +20,9 @@ from aegis.settings import Settings
 FOLDER = Path(__file__).parent / "templates"
 Values = dict[str, str | int]
 
+NOBODY = "nobody@invalid"
+"""Who gets a mail that is written for the time it takes alone (RFC 2606 section 2 reserves the domain)."""
+
 _LONGEST_LINE = 900
 """RFC 5322 section 2.1.1 allows 998 characters."""
 

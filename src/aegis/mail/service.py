@@ -48,10 +48,11 @@ def is_on(settings: Settings) -> bool:
     return bool(settings.mail_url)
 
 
-def post(template: str, to: str, **values: str | int) -> None:
+def post(template: str, to: str | None, **values: str | int) -> None:
     """Write a mail to the outbox in the running transaction; it leaves at once after the commit.
 
-    `to` is an address as `accounts` stores it. Does nothing while mail is off. Raises AssertionError outside of a
+    `to` is an address as `accounts` stores it. For None the same work is done and a mail kept that goes to nobody, so
+    that time does not tell whether there is an address. Does nothing while mail is off. Raises AssertionError outside of a
     transaction, ValueError for an impossible address, jinja2's errors for an unknown template or a missing value.
     """
     current = state.current()
@@ -59,9 +60,9 @@ def post(template: str, to: str, **values: str | int) -> None:
     if not is_on(current.settings):
         return
     now = clock.now()
-    letter = Letter(_new_id(), now, template, to, values)
+    letter = Letter(_new_id(), now, template, to or messages.NOBODY, values)
     messages.compose(letter, current.settings)
-    content = json.dumps({"to": to, "values": values})
+    content = json.dumps({"to": letter.to, "values": values})
     sealed = current.keyring.seal(_SEALED_FOR, content, letter.id)
     store.add(
         {"id": letter.id, "template": template, "sealed": sealed, "next_try_at": now, "created_at": now}
@@ -117,7 +118,8 @@ def _send(transport: Transport, mail: Claimed) -> bool:
     try:
         letter = _opened(mail)
         message = messages.compose(letter, settings)
-        transport.send(message, messages.sender_address(settings), letter.to)
+        if letter.to != messages.NOBODY:
+            transport.send(message, messages.sender_address(settings), letter.to)
     except NotSent as failed:
         _settle(mail, failed)
         return not failed.ends_round

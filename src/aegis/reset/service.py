@@ -6,7 +6,7 @@ no session, no device, no other link. The second factor stays, and is asked at t
 
 from urllib.parse import urlencode
 
-from aegis import audit, clock, db, errors, mail, proofs, throttle
+from aegis import audit, db, errors, mail, proofs, throttle
 from aegis.accounts import addresses, notices
 from aegis.accounts import service as accounts
 from aegis.audit import Event
@@ -48,10 +48,9 @@ def ask(application: State, email: str, client: Client) -> None:
         with db.transaction():
             issued = proofs.issue(RESET, known.id if known else None, canonical, LIFETIME_S)
             link = f"{settings.public_url}/reset-password?{urlencode({'token': issued.token})}"
-            if known is not None and known.email:
-                minutes = LIFETIME_S // 60
-                told = {"username": known.username, "link": link, "code": issued.code}
-                mail.post("reset", known.email, minutes=minutes, **told)
+            told = {"username": known.username if known else "", "link": link, "code": issued.code}
+            to = known.email if known else None
+            mail.post("reset", to, minutes=LIFETIME_S // 60, **told)
         account_id = known.id if known else None
         audit.record(Event.PASSWORD_RESET_ASKED, client, account_id=account_id)
 
@@ -99,12 +98,12 @@ def _set(application: State, proof: Proof, password: str, client: Client, field:
     if account is None or not account.is_active:
         raise _not_good(field, "This is not good any more. Ask for a new one.")
     accounts.judge_password(application.settings, account, password, "new_password")
-    values = {"password_hash": application.hasher.hash(password), "password_changed_at": clock.now()}
+    password_hash = application.hasher.hash(password)
     with db.transaction():
         if not proofs.use(proof):
             raise _not_good(field, "This was used already. Ask for a new one.")
         proofs.forget(account.id)
-        accounts.store_password(account.id, values)
+        accounts.set_password(account.id, password_hash)
         ended = sessions.revoke_all(account.id)
         store.remove_devices(account.id)
         notices.post(account.id, "Your password was changed by a mail that you asked for", client)
