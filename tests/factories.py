@@ -2,7 +2,9 @@
 
 import re
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from typing import Any
 
@@ -14,6 +16,7 @@ from werkzeug.test import TestResponse
 from academy import create_app
 from aegis import db, state
 from aegis.accounts import service as accounts
+from aegis.errors import AegisError
 from aegis.schema import metadata
 from config import TestingConfig
 
@@ -151,6 +154,25 @@ def set_cookies(answer: TestResponse) -> dict[str, dict[str, Any]]:
         parts = (attribute.partition("=") for attribute in attributes)
         found[name] = {"value": value, **{key.lower(): text or True for key, _, text in parts}}
     return found
+
+
+def at_once(tasks: Sequence[Callable[[], Any]], app: flask.Flask | None = None) -> list[Any]:
+    """Run the tasks in threads that start together; with an application each in a context where a refusal is a result."""
+    gate = threading.Barrier(len(tasks))
+
+    def run(task: Callable[[], Any]) -> Any:
+        if app is None:
+            gate.wait(30)
+            return task()
+        with app.app_context():
+            gate.wait(30)
+            try:
+                return task()
+            except AegisError as refusal:
+                return refusal
+
+    with ThreadPoolExecutor(len(tasks)) as pool:
+        return list(pool.map(run, tasks))
 
 
 def assert_refused(answer: TestResponse, status: int, code: str) -> dict[str, Any]:

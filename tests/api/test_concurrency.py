@@ -14,7 +14,16 @@ from werkzeug.serving import make_server
 
 from academy.courses import publishing
 from academy.courses.model import CourseText, LessonText, SectionText
-from tests.factories import OTHER_PASSWORD, PASSWORD, Browser, add_account, copy_of, rows, signed_in
+from tests.factories import (
+    OTHER_PASSWORD,
+    PASSWORD,
+    Browser,
+    add_account,
+    at_once,
+    copy_of,
+    rows,
+    signed_in,
+)
 from tests.fixtures import NewApp
 
 LESSONS = tuple(LessonText(f"lesson-{number:02d}", f"Lesson {number}", "Words.\n") for number in range(20))
@@ -37,18 +46,6 @@ def port(filed_app: flask.Flask) -> Iterator[int]:
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-def at_once(tasks: list[Callable[[], Any]]) -> list[Any]:
-    """Run the tasks in threads that start together."""
-    gate = threading.Barrier(len(tasks))
-
-    def run(task: Callable[[], Any]) -> Any:
-        gate.wait(30)
-        return task()
-
-    with ThreadPoolExecutor(len(tasks)) as pool:
-        return list(pool.map(run, tasks))
 
 
 class SlowRequest:

@@ -1,8 +1,5 @@
 """Passkeys through HTTP: who may add one, what signs somebody in, and that each challenge is good once."""
 
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import flask
@@ -11,7 +8,7 @@ from werkzeug.test import TestResponse
 
 from aegis.accounts import service as accounts
 from tests.authenticator import BACKED_UP, BACKUP_ELIGIBLE, PRESENT, VERIFIED, Authenticator
-from tests.factories import PASSWORD, Browser, assert_refused, copy_of, rows, signed_in
+from tests.factories import PASSWORD, Browser, assert_refused, at_once, copy_of, rows, signed_in
 from tests.fixtures import Clock, NewApp
 
 SIGN_IN, ADD, CONFIRM = "/api/login/passkey", "/api/passkeys", "/api/reauthenticate/passkey"
@@ -259,19 +256,7 @@ def test_two_browsers_that_send_one_answer_at_once_are_one_sign_in(
     for copy in copies:
         copy.set_cookie("visitor", visitor.value)
         copy.get("/csrf-token")
-    statuses = at_once([lambda copy=copy: copy.write(SIGN_IN, {"credential": signed}) for copy in copies])
+    answers = at_once([lambda copy=copy: copy.write(SIGN_IN, {"credential": signed}) for copy in copies])
 
-    assert sorted(statuses) == [200] + [401] * 5
+    assert sorted(answer.status_code for answer in answers) == [200] + [401] * 5
     assert len([row for row in rows(app, "sessions") if row["method"] == "passkey"]) == 1
-
-
-def at_once(tasks: list[Callable[[], TestResponse]]) -> list[int]:
-    """Send requests that start together and return their statuses."""
-    gate = threading.Barrier(len(tasks))
-
-    def run(task: Callable[[], TestResponse]) -> int:
-        gate.wait(30)
-        return task().status_code
-
-    with ThreadPoolExecutor(len(tasks)) as pool:
-        return list(pool.map(run, tasks))

@@ -1,10 +1,5 @@
 """Second factors through HTTP: a right password is not enough, each code is good once, and guessing is limited."""
 
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-
 import flask
 import pytest
 from werkzeug.test import TestResponse
@@ -19,6 +14,7 @@ from tests.factories import (
     PASSWORD,
     Browser,
     assert_refused,
+    at_once,
     change,
     copy_of,
     form_to,
@@ -354,18 +350,6 @@ def test_a_recovery_code_is_of_one_account(
 
 
 # --- races ----------------------------------------------------------------------------------------------------------
-
-
-def at_once(tasks: list[Callable[[], Any]]) -> list[Any]:
-    """Run the tasks in threads that start together."""
-    gate = threading.Barrier(len(tasks))
-
-    def run(task: Callable[[], Any]) -> Any:
-        gate.wait(30)
-        return task()
-
-    with ThreadPoolExecutor(len(tasks)) as pool:
-        return list(pool.map(run, tasks))
 
 
 @pytest.mark.control("ASVS-5.0-6.5.1", "ASVS-5.0-15.4.2")

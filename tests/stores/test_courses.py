@@ -1,8 +1,6 @@
 """Courses, progress and notes on the three databases, races included."""
 
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from academy import create_app, migrate, schema
 from academy.courses import folder, publishing, service
 from academy.courses.model import CourseText, Image, LessonText, SectionText
 from aegis import db, errors
+from tests.factories import at_once
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(200_000)
 LESSONS = tuple(LessonText(f"lesson-{number:02d}", f"Lesson {number}", "Text 🔑\n") for number in range(20))
@@ -59,22 +58,6 @@ def add_account(name: str) -> None:
         "password_changed_at": 0,
     }
     db.change(sa.insert(schema.metadata.tables["accounts"]).values(**values))
-
-
-def at_once(app: flask.Flask, tasks: list[Callable[[], Any]]) -> list[Any]:
-    """Run the tasks in threads that start together, each in a context of its own; a refusal is a result."""
-    gate = threading.Barrier(len(tasks))
-
-    def run(task: Callable[[], Any]) -> Any:
-        with app.app_context():
-            gate.wait(30)
-            try:
-                return task()
-            except errors.AegisError as refusal:
-                return refusal
-
-    with ThreadPoolExecutor(len(tasks)) as pool:
-        return list(pool.map(run, tasks))
 
 
 def count(table: sa.Table) -> int:
@@ -151,7 +134,7 @@ def test_a_course_that_cannot_be_stored_whole_is_not_stored() -> None:
 
 def test_of_two_who_publish_the_same_slug_one_wins(app: flask.Flask) -> None:
     new = [changed(slug="race", title=f"Title {number}") for number in range(4)]
-    results = at_once(app, [lambda course=course: publishing.publish(course) for course in new])
+    results = at_once([lambda course=course: publishing.publish(course) for course in new], app)
     assert results.count("added") == 1
     assert all(isinstance(result, errors.Conflict) for result in results if result != "added")
     assert len(publishing.written("race").lessons) == 20
@@ -239,7 +222,7 @@ def test_twenty_parallel_changes_all_survive(app: flask.Flask) -> None:
         lambda slug=lesson.slug, status=status: service.set_progress("anna", course, slug, status)
         for lesson, status in zip(LESSONS, ["completed", "in_progress"] * 10, strict=True)
     ]
-    refused = [result for result in at_once(app, tasks) if isinstance(result, Exception)]
+    refused = [result for result in at_once(tasks, app) if isinstance(result, Exception)]
     assert refused == []
     assert list(service.progress("anna", course).statuses.values()) == ["completed", "in_progress"] * 10
 
@@ -248,14 +231,14 @@ def test_parallel_changes_of_one_lesson_leave_one_row(app: flask.Flask) -> None:
     course = service.get("locks")
     service.enrol("anna", course)
     tasks = [lambda: service.set_progress("anna", course, "lesson-00", "completed")] * 10
-    refused = [result for result in at_once(app, tasks) if isinstance(result, Exception)]
+    refused = [result for result in at_once(tasks, app) if isinstance(result, Exception)]
     assert refused == []
     assert count(schema.lesson_progress) == 1
 
 
 def test_parallel_enrolments_are_one(app: flask.Flask) -> None:
     course = service.get("locks")
-    results = at_once(app, [lambda: service.enrol("anna", course)] * 10)
+    results = at_once([lambda: service.enrol("anna", course)] * 10, app)
     assert sorted(results) == [False] * 9 + [True]
     assert count(schema.enrolments) == 1
 
@@ -289,7 +272,7 @@ def test_of_parallel_changes_of_one_version_one_is_stored(app: flask.Flask, vers
     tasks = [
         lambda text=f"text {number}": service.save_note("anna", course, text, version) for number in range(10)
     ]
-    results = at_once(app, tasks)
+    results = at_once(tasks, app)
     [won] = [result for result in results if isinstance(result, service.Note)]
     lost = [result for result in results if isinstance(result, service.NoteConflict)]
     assert len(lost) == 9
@@ -299,7 +282,7 @@ def test_of_parallel_changes_of_one_version_one_is_stored(app: flask.Flask, vers
 
 def test_parallel_overwrites_each_count(app: flask.Flask) -> None:
     course = service.get("locks")
-    results = at_once(app, [lambda: service.save_note("anna", course, "same", None)] * 10)
+    results = at_once([lambda: service.save_note("anna", course, "same", None)] * 10, app)
     assert sorted(note.version for note in results) == list(range(1, 11))
 
 

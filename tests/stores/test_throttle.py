@@ -1,10 +1,8 @@
 """Counters on the three databases and in Valkey: one suite for the promise, then what an outage must not do to it."""
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ from aegis.settings import Limit
 from aegis.throttle import Subject, counters
 from aegis.throttle.redis_counters import RedisCounters
 from aegis.web import Client
-from tests.factories import rows
+from tests.factories import at_once, rows
 from tests.fixtures import Clock, NewApp
 from tests.services.process import Service, free_port
 from tests.services.valkey import Valkey
@@ -69,18 +67,6 @@ def wait_for(app: flask.Flask, *subjects: Subject, outcome: str = "fail") -> int
 def allowed(app: flask.Flask, *subjects: Subject, tries: int = 30) -> int:
     """Return how many wrong guesses in a row are let through."""
     return sum(not wait_for(app, *subjects) for _ in range(tries))
-
-
-def at_once(tasks: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Run the tasks in threads that start together."""
-    gate = threading.Barrier(len(tasks))
-
-    def run(task: Callable[[], Any]) -> Any:
-        gate.wait(30)
-        return task()
-
-    with ThreadPoolExecutor(len(tasks)) as pool:
-        return list(pool.map(run, tasks))
 
 
 @pytest.mark.control("ASVS-5.0-2.3.2", "ASVS-5.0-6.3.1")

@@ -22,7 +22,7 @@ from aegis.sessions import CHANGE_PASSWORD
 from aegis.sessions import service as session_service
 from aegis.sessions.required import before, fresh_login_required, login_required, signed_in
 from aegis.sessions.schemas import Ended, ListedSession, SessionList, User
-from aegis.web import client, device, operation, read_query, read_upload, takes_upload
+from aegis.web import client, operation, read_query, read_upload, takes_upload
 
 blueprint = flask.Blueprint("aegis_accounts", __name__, url_prefix="/api")
 pictures = flask.Blueprint("aegis_pictures", __name__)
@@ -183,7 +183,7 @@ def list_sessions() -> SessionList:
     """List the own live sessions with device, address and last use."""
     own = signed_in()
     listed = session_service.list_of(own.account_id, state.current().settings)
-    return SessionList(sessions=[_listed(item, own.id) for item in listed])
+    return SessionList(sessions=[ListedSession.of(item, own.id) for item in listed])
 
 
 @blueprint.delete("/sessions/<session_id>")
@@ -225,19 +225,6 @@ def own_activity(cursor: str | None = None, limit: int = ACTIVITY_PAGE) -> Activ
     own = signed_in().account_id
     found, following = audit.page(cursor, limit, account_id=own, events=sentences.SHOWN)
     return Activity(activity=[Happened.of(seen) for seen in found], next=following)
-
-
-def _listed(item: session_service.Listed, own_id: str) -> ListedSession:
-    return ListedSession(
-        id=item.id,
-        device=device.describe(item.user_agent),
-        address=item.address,
-        method=item.method,
-        started_at=clock.as_text(item.started_at),
-        last_used_at=clock.as_text(item.last_used_at),
-        expires_at=clock.as_text(item.expires_at),
-        is_current=item.id == own_id,
-    )
 
 
 def _shown(account: service.Account) -> Profile:

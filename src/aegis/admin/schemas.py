@@ -7,7 +7,7 @@ from pydantic import Field
 from aegis import clock
 from aegis.accounts.service import Account
 from aegis.audit import Seen
-from aegis.sessions.schemas import ListedSession
+from aegis.sessions.schemas import ListedSession, User
 from aegis.web import Answer, Body
 
 Role = Literal["learner", "teacher", "admin"]
@@ -36,19 +36,14 @@ class SetRole(Body):
     role: Role
 
 
-class AdminUser(Answer):
+class AdminUser(User):
     """An account as administrators see it."""
 
-    id: str
-    username: str
-    display_name: str
-    email: str | None
-    role: str
     is_active: bool
     created_at: str
 
     @classmethod
-    def of(cls, account: Account) -> "AdminUser":
+    def shown(cls, account: Account) -> "AdminUser":
         """Show an account."""
         return cls(
             id=account.id,

@@ -2,7 +2,7 @@
 
 import flask
 
-from aegis import clock, errors, state
+from aegis import errors, state
 from aegis.accounts import service as accounts
 from aegis.admin import service
 from aegis.admin.schemas import (
@@ -18,7 +18,7 @@ from aegis.admin.schemas import (
 )
 from aegis.sessions.required import admin_required, signed_in
 from aegis.sessions.schemas import ListedSession
-from aegis.web import client, device, operation, read_query
+from aegis.web import client, operation, read_query
 
 blueprint = flask.Blueprint("aegis_admin", __name__, url_prefix="/api/admin")
 
@@ -42,7 +42,7 @@ def list_users() -> UserList:
     """List accounts by name."""
     asked = read_query(UserQuery)
     page = service.search(asked.query, asked.role, asked.after)
-    return UserList(users=[AdminUser.of(account) for account in page.accounts], next=page.next)
+    return UserList(users=[AdminUser.shown(account) for account in page.accounts], next=page.next)
 
 
 @blueprint.get("/users/<account_id>")
@@ -56,21 +56,10 @@ def show_user(account_id: str) -> UserAnswer:
 def shown(account_id: str) -> UserAnswer:
     """Return one account; JSON and page views share it."""
     account = accounts.get(account_id)
-    listed = [
-        ListedSession(
-            id=item.id,
-            device=device.describe(item.user_agent),
-            address=item.address,
-            method=item.method,
-            started_at=clock.as_text(item.started_at),
-            last_used_at=clock.as_text(item.last_used_at),
-            expires_at=clock.as_text(item.expires_at),
-            is_current=item.id == signed_in().id,
-        )
-        for item in service.sessions_of(account.id, state.current().settings)
-    ]
+    live = service.sessions_of(account.id, state.current().settings)
+    listed = [ListedSession.of(item, signed_in().id) for item in live]
     names = state.current().factors(account.id, account.role).names
-    return UserAnswer(user=AdminUser.of(account), sessions=listed, factors=list(names))
+    return UserAnswer(user=AdminUser.shown(account), sessions=listed, factors=list(names))
 
 
 @blueprint.post("/users/<account_id>/role")

@@ -20,7 +20,7 @@ def admin() -> ResponseReturnValue:
     """List and search accounts."""
     asked = read_query(UserQuery)
     page = service.search(asked.query, asked.role, asked.after)
-    users = [AdminUser.of(account) for account in page.accounts]
+    users = [AdminUser.shown(account) for account in page.accounts]
     return flask.render_template("aegis/admin.html", users=users, next=page.next, asked=asked)
 
 

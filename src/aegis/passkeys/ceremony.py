@@ -1,7 +1,9 @@
 """What the `webauthn` library is asked; it is imported at the first ceremony, as it costs 100 ms."""
 
+import contextlib
 import json
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aegis import tokens
@@ -10,6 +12,8 @@ from aegis.passkeys.challenges import GOOD_FOR_S
 if TYPE_CHECKING:
     from webauthn.authentication.verify_authentication_response import VerifiedAuthentication
     from webauthn.registration.verify_registration_response import VerifiedRegistration
+
+logger = logging.getLogger(__name__)
 
 Options = dict[str, Any]
 
@@ -70,7 +74,7 @@ def verify_new(party: Party, challenge: bytes, credential: dict[str, Any]) -> "V
     """Return what an authenticator made. Raises NotGenuine."""
     import webauthn  # noqa: PLC0415 - see above
 
-    try:
+    with _judged():
         return webauthn.verify_registration_response(
             credential=credential,
             expected_challenge=challenge,
@@ -78,10 +82,6 @@ def verify_new(party: Party, challenge: bytes, credential: dict[str, Any]) -> "V
             expected_origin=party.origin,
             require_user_verification=True,
         )
-    except (
-        Exception
-    ) as error:  # what malformed credentials raise differs by field, and none of it is a fault of ours
-        raise NotGenuine(str(error)) from error
 
 
 def verify_use(
@@ -90,7 +90,7 @@ def verify_use(
     """Return what an authenticator signed; a zero counter is fine, one that went back is not. Raises NotGenuine."""
     import webauthn  # noqa: PLC0415 - see above
 
-    try:
+    with _judged():
         return webauthn.verify_authentication_response(
             credential=credential,
             expected_challenge=challenge,
@@ -100,8 +100,18 @@ def verify_use(
             credential_current_sign_count=sign_count,
             require_user_verification=True,
         )
-    except Exception as error:  # as above
-        raise NotGenuine(str(error)) from error
+
+
+@contextlib.contextmanager
+def _judged() -> Iterator[None]:
+    """Let a refusal be NotGenuine. Beside its own errors the library raises these for fields of another shape."""
+    from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415 - see above
+
+    try:
+        yield
+    except (WebAuthnException, ValueError, TypeError, LookupError, AttributeError) as error:
+        logger.info("passkey_refused", extra={"aegis": {"reason": str(error)[:200]}})
+        raise NotGenuine from error
 
 
 def credential_hash(credential: dict[str, Any]) -> bytes | None:

@@ -1,7 +1,9 @@
 """Shapes of answers about sessions and who holds them."""
 
+from aegis import clock
 from aegis.sessions.model import Account
-from aegis.web import Answer
+from aegis.sessions.service import Listed
+from aegis.web import Answer, device
 
 
 class User(Answer):
@@ -35,7 +37,7 @@ class Visitor(Answer):
 
 
 class ListedSession(Answer):
-    """One of the own sessions."""
+    """One live session of an account."""
 
     id: str
     device: str
@@ -45,6 +47,20 @@ class ListedSession(Answer):
     last_used_at: str
     expires_at: str
     is_current: bool
+
+    @classmethod
+    def of(cls, item: Listed, own_id: str) -> "ListedSession":
+        """Show a session; `own_id` is that of the request's."""
+        return cls(
+            id=item.id,
+            device=device.describe(item.user_agent),
+            address=item.address,
+            method=item.method,
+            started_at=clock.as_text(item.started_at),
+            last_used_at=clock.as_text(item.last_used_at),
+            expires_at=clock.as_text(item.expires_at),
+            is_current=item.id == own_id,
+        )
 
 
 class SessionList(Answer):
