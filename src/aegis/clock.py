@@ -7,6 +7,7 @@ connection tells how far it is ahead of this machine (`follow`), and `now` corre
 import datetime
 import re
 import time
+from collections.abc import Callable
 
 _ahead_s = 0
 _AGE = re.compile(r"([0-9]{1,6})([smhd])")
@@ -29,11 +30,16 @@ def microseconds() -> int:
     return time.time_ns() // 1000 + _ahead_s * 1_000_000
 
 
-def follow(epoch: int) -> None:
-    """Take `epoch`, just read from the database, as the present; a second of transport is not a difference."""
+def follow(read: Callable[[], int]) -> None:
+    """Take what `read` returns, the time of the database, as the present.
+
+    A time between question and answer, give or take a second, is no difference, however long the answer took.
+    """
     global _ahead_s  # noqa: PLW0603 - one clock a process is the point
-    ahead = epoch - int(time.time())
-    _ahead_s = ahead if abs(ahead) > 1 else 0
+    asked = int(time.time())
+    epoch = read()
+    answered = int(time.time())
+    _ahead_s = 0 if asked - 1 <= epoch <= answered + 1 else epoch - answered
 
 
 def as_datetime(epoch: int) -> datetime.datetime:

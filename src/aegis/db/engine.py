@@ -243,14 +243,13 @@ def _sqlite_connected(connection: Any, _record: object) -> None:
 
 def _postgresql_connected(connection: Any, _record: object) -> None:
     connection.autocommit = True
-    clock.follow(_ask(connection, "SELECT extract(epoch FROM clock_timestamp())::bigint"))
+    clock.follow(lambda: _ask(connection, "SELECT extract(epoch FROM clock_timestamp())::bigint"))
 
 
 def _mysql_connected(connection: Any, _record: object) -> None:
     connection.autocommit(True)
-    clock.follow(
-        _ask(connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", "SELECT unix_timestamp()")
-    )
+    _ask(connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    clock.follow(lambda: _ask(connection, "SELECT unix_timestamp()"))
 
 
 _CONNECTED = {"sqlite": _sqlite_connected, "postgresql": _postgresql_connected, "mysql": _mysql_connected}
