@@ -562,8 +562,6 @@ def schema(platform: World) -> Any:
     return schemathesis.openapi.from_wsgi("/openapi.json", app=platform.app)
 
 
-# hypothesis blames the strategy when another thread of this process draws a random number meanwhile
-@pytest.mark.filterwarnings("ignore:Do not use the .random. module")
 @pytest.mark.control("ASVS-5.0-2.2.1", "ASVS-5.0-16.5.1")
 @pytest.mark.parametrize(
     ("label", "mode"),
