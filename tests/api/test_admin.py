@@ -4,7 +4,7 @@ import flask
 import pytest
 
 from tests.codes import enrol
-from tests.factories import Browser, add_account, assert_refused, at_once, rows, signed_in
+from tests.factories import Browser, add_account, assert_refused, at_once, change, rows, signed_in
 from tests.fixtures import Clock, NewApp
 
 USERS, AUDIT = "/api/admin/users", "/api/admin/audit"
@@ -149,6 +149,27 @@ def test_the_record_is_searched_and_paged(app: flask.Flask, admin: Browser) -> N
     assert admin.get(f"{AUDIT}?address=203.0.113.9").json["events"] == []
     assert_refused(admin.get(f"{AUDIT}?cursor=x"), 400, "invalid_input")
     assert_refused(admin.get(f"{AUDIT}?unknown=x"), 400, "invalid_input")
+
+
+def test_the_record_is_searched_by_a_span_of_time(app: flask.Flask, admin: Browser) -> None:
+    change(app, "audit", at=1_795_000_000)  # 18 November 2026, 11:06:40 UTC
+    admin.get(USERS)
+
+    def counted(query: str) -> int:
+        found = admin.get(f"{AUDIT}?event=user_created&{query}")
+        assert found.status_code == 200, found.text
+        return len(found.json["events"])
+
+    assert counted("since=2026-11-18&until=2026-11-18") == 1
+    assert counted("since=2026-11-18T11:06:40Z") == 1
+    assert counted("since=2026-11-18T11:06:41Z") == 0
+    assert counted("until=2026-11-17") == 0
+    for field in ("since", "until"):
+        refused = assert_refused(admin.get(f"{AUDIT}?{field}=yesterday"), 400, "invalid_input")
+        assert "2026-11-25" in refused["fields"][field]
+    form = "/admin/audit?event=user_created&account=&address=&since=2026-11-18&until="
+    assert "2026-11-18T11:06:40Z" in admin.page(form).text
+    assert "must be a time" in admin.page("/admin/audit?since=yesterday").text
 
 
 def test_the_pages_do_the_same(app: flask.Flask, admin: Browser, anna: Browser) -> None:

@@ -27,6 +27,8 @@ class RecordQuery(Body):
     account: str | None = Field(default=None, max_length=22)
     event: str | None = Field(default=None, max_length=40)
     address: str | None = Field(default=None, max_length=45)
+    since: str | None = Field(default=None, max_length=40)
+    until: str | None = Field(default=None, max_length=40)
     cursor: str | None = Field(default=None, max_length=200)
 
 

@@ -74,13 +74,15 @@ def record(  # noqa: PLR0913 - each is a column to search by
     account_id: str | None,
     event: str | None,
     address: str | None,
+    since: int | None,
+    until: int | None,
 ) -> tuple[list[Seen], str | None]:
     """Return a page of the record, the latest first, and the next page's cursor; reading is recorded as well."""
-    conditions = {"account_id": account_id, "events": [event] if event else None, "address": address}
-    found = audit.page(cursor, PAGE, **conditions)
+    conditions = {"account_id": account_id, "address": address, "since": since, "until": until}
+    found = audit.page(cursor, PAGE, events=[event] if event else None, **conditions)
     if cursor is None:
-        given = {"account": account_id, "event": event, "address": address}
-        filters = ",".join(name for name, value in given.items() if value)
+        given = {"event": event, **conditions}
+        filters = ",".join(name for name, value in given.items() if value is not None)
         audit.record(
             Event.RECORD_READ, client, account_id=own.account_id, what="record", filters=filters or None
         )

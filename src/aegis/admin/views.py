@@ -2,7 +2,7 @@
 
 import flask
 
-from aegis import errors, state
+from aegis import clock, errors, state
 from aegis.accounts import service as accounts
 from aegis.admin import service
 from aegis.admin.schemas import (
@@ -31,6 +31,8 @@ _EVENTS = {
     "account": "Only events of this account.",
     "event": "Only events of this name.",
     "address": "Only events from this address.",
+    "since": "Not before: 2026-11-25, 2026-11-25T08:00:00Z, 24h or 7d.",
+    "until": "Not after: the same; a date ends with its last second.",
     "cursor": "`next` of the page before.",
 }
 
@@ -124,5 +126,14 @@ def found_events(asked: RecordQuery) -> Record:
         account_id=asked.account,
         event=asked.event,
         address=asked.address,
+        since=_time("since", asked.since),
+        until=_time("until", asked.until),
     )
     return Record(events=[Event.of(seen) for seen in found], next=following)
+
+
+def _time(field: str, text: str | None) -> int | None:
+    try:
+        return clock.from_text(text, is_end=field == "until") if text else None
+    except ValueError as fault:
+        raise errors.InvalidInput(fields={field: f"This {fault}."}) from None

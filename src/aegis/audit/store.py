@@ -78,6 +78,7 @@ def search(  # noqa: PLR0913 - each is a column to search by
     address: str | None,
     before: Place | None,
     since: int | None,
+    until: int | None,
     limit: int,
 ) -> Sequence[Row]:
     """Return rows that match, the latest first."""
@@ -92,6 +93,8 @@ def search(  # noqa: PLR0913 - each is a column to search by
         conditions.append(_before(before))
     if since is not None:
         conditions.append(audit.c.at >= since)
+    if until is not None:
+        conditions.append(audit.c.at <= until)
     order = (audit.c.at.desc(), audit.c.chain.desc(), audit.c.number.desc())
     return db.rows(sa.select(audit).where(*conditions).order_by(*order).limit(limit))
 
