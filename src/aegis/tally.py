@@ -22,7 +22,6 @@ class Request(NamedTuple):
 _lock = threading.Lock()
 _requests: deque[tuple[str, str, str, float]] = deque(maxlen=200_000)
 _counts: Counter[tuple[str, ...]] = Counter()
-_stamps: dict[str, int] = {}
 
 note_request: Callable[[tuple[str, str, str, float]], None] = _requests.append
 """Note method, route pattern, status line and seconds of an answered request; safe between threads."""
@@ -32,11 +31,6 @@ def add(name: str, *labels: str, amount: int = 1) -> None:
     """Count something."""
     with _lock:
         _counts[(name, *labels)] += amount
-
-
-def stamp(name: str, at: int) -> None:
-    """Note when something happened last."""
-    _stamps[name] = at
 
 
 def drain() -> list[Request]:
@@ -56,18 +50,12 @@ def counts() -> dict[tuple[str, ...], int]:
         return dict(_counts)
 
 
-def stamps() -> dict[str, int]:
-    """Return when things happened last in this process."""
-    return dict(_stamps)
-
-
 def _forget() -> None:
     """Start at zero in a child: what the parent counted is the parent's."""
     global _lock  # noqa: PLW0603 - another thread of the parent may have held it
     _lock = threading.Lock()
     _requests.clear()
     _counts.clear()
-    _stamps.clear()
 
 
 os.register_at_fork(after_in_child=_forget)

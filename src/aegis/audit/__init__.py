@@ -4,7 +4,7 @@
 `formats.py` writes events for other programs, `sentences.py` for people.
 """
 
-from aegis.audit.chain import Heads, heads_in
+from aegis.audit.chain import Head, Heads, heads_in
 from aegis.audit.events import Event
 from aegis.audit.model import Seen
 from aegis.audit.service import Audit, count, heads, page, record, search, verify, walk
@@ -12,6 +12,7 @@ from aegis.audit.service import Audit, count, heads, page, record, search, verif
 __all__ = [
     "Audit",
     "Event",
+    "Head",
     "Heads",
     "Seen",
     "count",

@@ -34,7 +34,6 @@ class Event(enum.StrEnum):
     ACCOUNT_UPDATED = "user_updated"
     ACCOUNT_DEACTIVATED = "user_archived"
     ACCOUNT_ACTIVATED = "user_activated"
-    ACCOUNT_DELETED = "user_deleted"
     ACCOUNTS_IMPORTED = "user_imported"
     ACCOUNTS_EXPORTED = "user_exported"
     FACTOR_ADDED = "user_factor_added"

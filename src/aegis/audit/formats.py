@@ -27,8 +27,10 @@ EXTENSION = r"\="
 PARAMETER = '\\"]'
 """What a backslash goes before in CEF's extension, and in a parameter of syslog (RFC 5424, section 6.3.3)."""
 
-_SEVERITY = {logging.INFO: 6, logging.WARNING: 4}
-_CEF_SEVERITY = {logging.INFO: 3, logging.WARNING: 7}
+_SEVERITY = {logging.INFO: 6, logging.WARNING: 4, logging.CRITICAL: 2}
+"""RFC 5424, section 6.2.1."""
+
+_CEF_SEVERITY = {logging.INFO: 3, logging.WARNING: 7, logging.CRITICAL: 10}
 _DOTTED = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}")
 
 

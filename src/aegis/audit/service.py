@@ -86,12 +86,11 @@ class Audit:
             told = {**subject, "request_id": client.request_id, **known, **place}
             logger.log(event.level, event.value, extra={"aegis": told})
 
-    def write_head(self) -> None:
-        """Send the end of this process's chain out of the machine once more, so that silence is noticed too."""
+    def head(self) -> chain.Head | None:
+        """Return the last row that this process wrote, if it has a chain."""
         with self._lock:
-            if self._process == os.getpid():
-                logger.info(Event.HEAD.value, extra={"aegis": self._place()})
-                tally.stamp("audit_head", clock.now())
+            is_ours = self._process == os.getpid()
+            return chain.Head(self._chain, self._number, self._mac) if is_ours else None
 
     def _write(
         self,
@@ -142,7 +141,6 @@ class Audit:
         self._append(Event.CHAIN_OPENED, None, None, _NOBODY, named)
         self._process = os.getpid()
         logger.info(Event.CHAIN_OPENED.value, extra={"aegis": self._place()})
-        tally.stamp("audit_head", clock.now())
 
     def _append(
         self,
@@ -193,11 +191,18 @@ def search(  # noqa: PLR0913 - each is a column to search by
     address: str | None = None,
     before: Place | None = None,
     since: int | None = None,
+    until: int | None = None,
     limit: int = 50,
 ) -> list[Seen]:
     """Return events that match, the latest first; `before` is the place of the last one of the page before."""
     found = store.search(
-        account_id=account_id, events=events, address=address, before=before, since=since, limit=limit
+        account_id=account_id,
+        events=events,
+        address=address,
+        before=before,
+        since=since,
+        until=until,
+        limit=limit,
     )
     return [_seen(row) for row in found]
 

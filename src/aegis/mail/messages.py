@@ -64,6 +64,7 @@ _SAMPLES: Values = {
     "address": "192.0.2.7",
     "member_since": "3 March 2026",
     "new_address": "anna@new.example",
+    "heads": '{"chain":"sJq2mC5v1TnWkB8xYd3fGA","number":412,"mac":"%s"}' % ("5d" * 32),
 }
 
 

@@ -60,13 +60,23 @@ def post(template: str, to: str | None, **values: str | int) -> None:
     if not is_on(current.settings):
         return
     now = clock.now()
-    letter = Letter(_new_id(), now, template, to or messages.NOBODY, values)
+    letter = Letter(_new_id(), now, template, messages.NOBODY if to is None else to, values)
     messages.compose(letter, current.settings)
     content = json.dumps({"to": letter.to, "values": values})
     sealed = current.keyring.seal(_SEALED_FOR, content, letter.id)
     store.add(
         {"id": letter.id, "template": template, "sealed": sealed, "next_try_at": now, "created_at": now}
     )
+
+
+def post_once(occasion: str, mark: str, template: str, to: str, **values: str | int) -> None:
+    """Post a mail that several processes are about to post; for each mark of an occasion the first one does."""
+    try:
+        with db.transaction():
+            if store.claim_fact(occasion, mark):
+                post(template, to, **values)
+    except db.Duplicate:
+        logger.debug("mail_posted_by_another_process")
 
 
 def _new_id() -> str:

@@ -87,6 +87,20 @@ def fact(name: str) -> str | None:
     return None if row is None else str(row.value)
 
 
+def claim_fact(name: str, value: str) -> bool:
+    """Note something unless it is noted already; True for exactly one of those who try at once.
+
+    Raises Duplicate for those who lose the first time.
+    """
+    other = sa.and_(facts.c.name == name, facts.c.value != value)
+    if db.change(sa.update(facts).where(other).values(value=value)) == 1:
+        return True
+    if fact(name) is not None:
+        return False
+    db.change(sa.insert(facts).values(name=name, value=value))
+    return True
+
+
 def set_fact(name: str, value: str) -> None:
     """Note something of this installation, in place of what was noted before."""
     with db.transaction():

@@ -15,6 +15,7 @@ from aegis import audit, clock, errors, proofs, state, throttle
 from aegis.audit import Event
 from aegis.login import devices, pending
 from aegis.mfa import service as mfa
+from aegis.ops import heads
 from aegis.ops.metrics import views as metrics
 from aegis.passkeys import challenges
 from aegis.sessions import service
@@ -27,7 +28,6 @@ EVERY_S = 30
 METRICS_EVERY_S = 5
 """How old the numbers of another process may be when one is asked for metrics."""
 
-HEAD_EVERY_S = 3600
 PAUSE_S = 0.05
 """Between two batches, so that a large backlog never takes the database for itself."""
 
@@ -45,7 +45,7 @@ def starter(app: flask.Flask) -> Callable[[], None]:
 
 def _run(app: flask.Flask) -> None:
     waiting, now = threading.Event(), clock.monotonic()
-    purge_at, head_at = now + _spread(EVERY_S), now + HEAD_EVERY_S
+    purge_at, head_at = now + _spread(EVERY_S), now + heads.EVERY_S
     _carefully(app, note_start)
     _carefully(app, lambda: reseal(waiting))
     while not waiting.wait(METRICS_EVERY_S):
@@ -55,8 +55,8 @@ def _run(app: flask.Flask) -> None:
             purge_at = now + _spread(EVERY_S)
             _carefully(app, lambda: purge(waiting))
         if now >= head_at:
-            head_at += HEAD_EVERY_S
-            _carefully(app, write_head)
+            head_at += heads.EVERY_S
+            _carefully(app, heads.send)
 
 
 def _spread(seconds: int) -> float:
@@ -86,11 +86,6 @@ def write_metrics() -> None:
     collected = flask.current_app.extensions.get(metrics.EXTENSION)
     if collected is not None:
         collected.write(state.current())
-
-
-def write_head() -> None:
-    """Send the end of this process's chain out of the machine."""
-    state.current().audit.write_head()
 
 
 def reseal(waiting: threading.Event, batch: int = service.PURGE_BATCH) -> None:

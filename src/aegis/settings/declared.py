@@ -264,6 +264,19 @@ class Settings(Abuse):
         "jsonl",
         "What `aegis audit export` writes unless told otherwise: JSON lines, ArcSight CEF, or syslog (RFC 5424).",
     )
+    audit_syslog: str = setting(
+        "AEGIS_AUDIT_SYSLOG",
+        parse.syslog_address,
+        "",
+        "Where the end of the record goes each hour, beside the log line: unix:/dev/log, udp://, tcp:// or tls://host:port.",
+    )
+    audit_head_mail: str = setting(
+        "AEGIS_AUDIT_HEAD_MAIL",
+        parse.mailbox,
+        "",
+        "A mailbox outside of this machine that gets the ends of the record each hour.",
+        rule="MAIL_URL too",
+    )
     workers: int = setting(
         "AEGIS_WORKERS",
         parse.integer(1, 256),

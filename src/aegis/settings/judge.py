@@ -95,6 +95,8 @@ def _edge(settings: Settings) -> Iterator[str]:
 def _mail(settings: Settings) -> Iterator[str]:
     sink = relay.read(settings.mail_url)
     if sink is None:
+        if settings.audit_head_mail:
+            yield "AEGIS_AUDIT_HEAD_MAIL is set, but no mail can leave: set MAIL_URL, or remove it."
         return
     if not settings.public_url:
         yield "AEGIS_URL is missing: mails carry links, so set the public address, such as https://platform.edu."

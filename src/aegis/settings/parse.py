@@ -140,6 +140,25 @@ def s3_address(text: str) -> str:
     return text
 
 
+def syslog_address(text: str) -> str:
+    """Read where a syslog server listens; empty means none."""
+    if not text:
+        return ""
+    message = "must be unix:/dev/log, udp://host:514, tcp://host:514 or tls://host:6514"
+    try:
+        parts = urlsplit(text)
+        has_port = parts.port != 0
+    except ValueError:
+        raise ValueError(message) from None
+    is_socket = parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc
+    is_server = (
+        parts.scheme in {"udp", "tcp", "tls"} and parts.hostname and has_port and not parts.path.strip("/")
+    )
+    if not (is_socket or is_server) or parts.username is not None or parts.query or parts.fragment:
+        raise ValueError(message)
+    return text
+
+
 def mail_address(text: str) -> str:
     """Read where mails leave; empty means no mail."""
     relay.read(text)

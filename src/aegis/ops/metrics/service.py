@@ -26,9 +26,18 @@ _COUNTERS = {
     "events": ("Security events, by the name under which they are recorded.", ("event",)),
     "sessions_expired": ("Sessions that ended by a timeout.", ()),
     "busy": ("Requests sent away because the queue for costly work was full.", ("work",)),
+    "mails": ("Mails that a sender was about.", ("outcome",)),
+    "audit_heads": ("Times that the end of the record left the machine, or did not.", ("outcome",)),
     "database_errors": ("Statements that the database did not answer.", ("kind",)),
     "redis_errors": ("Times that Redis was found away.", ()),
 }
+_FROM_ZERO = {
+    "busy": ("password", "picture"),
+    "mails": ("sent", "postponed", "dead"),
+    "audit_heads": ("sent", "failed"),
+}
+"""Shown before they happen: for Prometheus a series that begins with one has not increased."""
+
 _DETAILED: dict[str, str] = {
     Event.LOGIN_FAILURE: "logins",
     Event.RATE_LIMITED: "throttled",
@@ -77,6 +86,7 @@ class Metrics:
 def _counted(counted: Counted) -> Iterator[Metric]:
     """Yield what was counted while requests were answered."""
     totals: Counter[tuple[str, Labels]] = Counter()
+    totals.update({(name, (value,)): 0 for name, values in _FROM_ZERO.items() for value in values})
     for counter, value in counted.sums.items():
         for shown in _shown(counter[0], counter[1:]):
             totals[shown] += value  # type: ignore[assignment]  # a Counter of floats
