@@ -126,6 +126,14 @@ class PasswordChangeRequired(AegisError):
     sentence = "Please choose a password of your own first."
 
 
+class EmailUnverified(AegisError):
+    """The password is right, and the e-mail address of the account has yet to be confirmed by a code."""
+
+    status = 403
+    code = "email_unverified"
+    sentence = "Please confirm your e-mail address first: type the code that we sent there."
+
+
 class NotFound(AegisError):
     """Not there, or not for this account."""
 

@@ -97,6 +97,7 @@ class Aegis:
             accounts_views.pictures,
             passkeys_views.blueprint,
             reset_views.blueprint,
+            reset_views.undoing,
             admin_views.blueprint,
             mfa_views.blueprint,
             ops_views.blueprint,

@@ -56,6 +56,7 @@ accounts = sa.Table(
     sa.Column("mutes_notices", sa.Boolean),
     sa.Column("avatar", text(40)),
     sa.Column("must_change_password", sa.Boolean),
+    sa.Column("pending_email", text(320)),
 )
 
 sessions = sa.Table(

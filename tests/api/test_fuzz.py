@@ -72,6 +72,8 @@ ROOMY = dict.fromkeys(
         "AEGIS_LIMIT_RESET_ADDRESS",
         "AEGIS_LIMIT_RESET_MAILBOX",
         "AEGIS_LIMIT_UPLOAD_ACCOUNT",
+        "AEGIS_LIMIT_CODE_MAILBOX",
+        "AEGIS_LIMIT_CODE_ADDRESS",
     ),
     "100000/1s",
 )
@@ -259,7 +261,7 @@ class World:
 @pytest.fixture(scope="module")
 def platform() -> Iterator[World]:
     """Give the platform, which each test begins anew."""
-    app = make_app(**ROOMY)
+    app = make_app(**ROOMY, AEGIS_EMAIL_VERIFICATION="optional")
     yield World(app)
     dispose(app)
 
@@ -482,6 +484,9 @@ def test_all_forms_are_found(platform: World) -> None:
         "aegis_pages.admin_set_role",
         "aegis_pages.admin_act",
         "aegis_pages.second_factor_post",
+        "aegis_pages.verify_email_post",
+        "aegis_pages.resend_code",
+        "aegis_pages.undo_change_post",
         "aegis_pages.confirm_authenticator",
         "aegis_pages.rename_authenticator",
         "aegis_pages.remove_authenticator",

@@ -87,6 +87,11 @@ class Scene:
         assert done.exit_code == 0, done.output
         return done.output
 
+    def mails(self) -> list[str]:
+        """Return the texts of all mails so far."""
+        messages = self.app.extensions["aegis"].sender.transport.messages
+        return [str(message.get_body(("plain",)).get_content()) for message in messages]
+
     def listen(self) -> None:
         """Take the log as a serving process in production writes it."""
         handler = logging.StreamHandler(self._lines)
@@ -117,7 +122,7 @@ def scene(
     """Give the platform with anna and an administrator."""
     monkeypatch.setenv("FLASK_ENV", "testing")
     monkeypatch.setenv("DATABASE_URL", sqlite_url)
-    return Scene(new_app(DATABASE_URL=sqlite_url), clock)
+    return Scene(new_app(DATABASE_URL=sqlite_url, AEGIS_EMAIL_VERIFICATION="optional"), clock)
 
 
 Act = Callable[[Scene], object]
@@ -269,6 +274,26 @@ def _(scene: Scene) -> None:
 def _(scene: Scene) -> None:
     scene.second_factor(scene.anna)
     assert scene.anna.write("/api/mfa/recovery-codes").status_code == 200
+
+
+@causes(Event.ADDRESS_PROVEN)
+def _(scene: Scene) -> None:
+    changed = scene.anna.write("/api/profile/change-email", {"email": "new@mail.test"})
+    assert changed.status_code == 200
+    code = re.search(r"Code: (\d+)", scene.mails()[-1])
+    assert code is not None
+    proven = scene.anna.write("/api/verify-email", {"email": "new@mail.test", "code": code[1]})
+    assert proven.status_code == 200
+    scene.secrets.add(code[1])
+
+
+@causes(Event.CHANGE_UNDONE)
+def _(scene: Scene) -> None:
+    change_password(scene, PASSWORD)
+    [token] = TOKEN.findall(scene.mails()[-1])
+    undone = scene.visitor().write("/api/account/undo", {"token": token})
+    assert undone.status_code == 200, undone.text
+    scene.secrets.update({token, undone.json["reset_token"]})
 
 
 @causes(Event.DEVICE_FORGOTTEN)

@@ -30,6 +30,8 @@ CHECKS_BEFORE = [
     "database-reachable",
     "migrations-current",
     "admin-exists",
+    "redis",
+    "mail",
     "clock",
     "server",
 ]

@@ -150,6 +150,12 @@ def test_every_way_to_sign_in_is_documented(client: FlaskClient) -> None:
         "POST /reset-password",
         "POST /api/password/forgot",
         "POST /api/password/reset",
+        "POST /verify-email",
+        "POST /verify-email/resend",
+        "POST /api/verify-email",
+        "POST /api/verify-email/resend",
+        "POST /account/undo",
+        "POST /api/account/undo",
     }
     assert documented == for_visitors - no_session
     assert no_session <= for_visitors

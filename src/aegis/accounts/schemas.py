@@ -1,5 +1,7 @@
 """Shapes of requests and answers about the own account. Rules of content are in the service; sizes are here."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from aegis import clock
@@ -24,6 +26,26 @@ class ChangeProfile(Body):
 
     display_name: str | None = Field(default=None, max_length=80)
     bio: str | None = Field(default=None, max_length=1000)
+    notices: Literal["all", "critical"] | None = None
+
+
+class VerifyEmail(Body):
+    """An address, and the code that went there; blanks in it do not count."""
+
+    email: str = Field(min_length=1, max_length=320)
+    code: str = Field(min_length=1, max_length=40)
+
+
+class ResendCode(Body):
+    """The address to which another code is to go."""
+
+    email: str = Field(min_length=1, max_length=320)
+
+
+class Done(Answer):
+    """A sentence for a person."""
+
+    message: str
 
 
 class ChangePassword(Body):
@@ -40,8 +62,11 @@ class ChangeEmail(Body):
 
 
 class Profile(User):
-    """The whole own account."""
+    """The whole own account; `pending_email` becomes `email` with the code that went there."""
 
+    email_verified: bool
+    pending_email: str | None
+    notices: Literal["all", "critical"]
     bio: str
     avatar_url: str | None
     created_at: str

@@ -5,8 +5,8 @@ import dataclasses
 import functools
 from typing import Any
 
-from aegis import audit, clock, db, errors, passwords, proofs, throttle, tokens
-from aegis.accounts import addresses, avatars, names, notices, store
+from aegis import audit, clock, db, errors, passwords, proofs, state, throttle, tokens
+from aegis.accounts import addresses, avatars, blocklist, names, notices, store, verification
 from aegis.audit import Event
 from aegis.passwords import Hasher
 from aegis.sessions import CHANGE_PASSWORD, Session
@@ -33,6 +33,9 @@ class Account:
     bio: str
     avatar: str | None
     created_at: int
+    pending_email: str | None
+    email_verified_at: int | None
+    mutes_notices: bool | None
 
     @classmethod
     def of(cls, row: Any) -> "Account":
@@ -46,6 +49,12 @@ def get(account_id: str) -> Account:
     if row is None:
         raise errors.NotFound("There is no such account.")
     return Account.of(row)
+
+
+def locked(account_id: str) -> Account:
+    """Return an account that nobody else changes before the running transaction ends. Raises NotFound."""
+    store.lock(account_id)
+    return get(account_id)
 
 
 def find(name: str) -> Account | None:
@@ -80,32 +89,41 @@ def register(  # noqa: PLR0913 - each is something an account has, or what it is
     by_operator: bool = False,
     is_temporary: bool = False,
     client: Client = OPERATOR,
+    browser: str | None = None,
 ) -> Account:
-    """Create an account; the operator alone may give reserved names, such as `admin`.
+    """Create an account; the operator alone may give reserved names, such as `admin`, and is believed the address.
 
-    A temporary password is good for choosing another one alone.
+    A temporary password is good for choosing another one alone. Where addresses are proven, a code goes to the address, good in
+    this `browser`; whether somebody has that address is then told by mail alone.
 
     Raises InvalidInput with every wrong field at once; nothing is stored then.
     """
     faults: dict[str, str] = {}
     rule = functools.partial(names.canonical, allow_reserved=by_operator)
     canonical = _judge(faults, "username", rule, username)
+    application = state.current()
+    is_proven_later = not by_operator and verification.is_on(application)
     address = _judge(faults, "email", addresses.parse, email) if email else None
+    if not by_operator:
+        _judge_address(faults, settings, address, is_required=verification.is_required(application))
     if fault := _password_fault(password, settings, role, username, email):
         faults["password"] = fault
     if canonical and store.find_by_username(canonical) is not None:
         faults["username"] = _TAKEN["username"]
-    if address and store.find_by_email(address.canonical) is not None:
+    if address and not is_proven_later and store.find_by_email(address.canonical) is not None:
         faults["email"] = _TAKEN["email"]
     if faults:
         raise errors.InvalidInput(fields=faults)
     now = clock.now()
+    known = address if not is_proven_later else None
     values = {
         "id": tokens.new_id(),
         "username": names.display(username),
         "username_canonical": canonical,
-        "email": address.display if address else None,
-        "email_canonical": address.canonical if address else None,
+        "email": known.display if known else None,
+        "email_canonical": known.canonical if known else None,
+        "email_verified_at": now if known and by_operator else None,
+        "pending_email": address.display if address and is_proven_later else None,
         "password_hash": hasher.hash(password),
         "role": role,
         "must_change_password": is_temporary,
@@ -116,7 +134,10 @@ def register(  # noqa: PLR0913 - each is something an account has, or what it is
         "password_changed_at": now,
     }
     try:
-        store.add(values)
+        with db.transaction():
+            store.add(values)
+            if address and is_proven_later:
+                verification.send(str(values["id"]), str(values["username"]), address, browser)
     except db.Duplicate:
         taken = "username" if store.find_by_username(str(canonical)) is not None else "email"
         raise errors.InvalidInput(fields={taken: _TAKEN[taken]}) from None
@@ -155,14 +176,36 @@ def _password_fault(
     )
 
 
-def change_profile(account_id: str, client: Client, *, display_name: str | None, bio: str | None) -> Account:
-    """Change what the owner tells of themselves. Raises InvalidInput."""
+def _judge_address(
+    faults: dict[str, str], settings: Settings, address: addresses.Address | None, *, is_required: bool
+) -> None:
+    """Say what is wrong with an address that can exist."""
+    if "email" in faults:
+        return
+    if address is None:
+        if is_required:
+            faults["email"] = "Please give your e-mail address: we send a code there."
+    elif blocklist.blocks(settings.email_blocked_domains, address.canonical.rpartition("@")[2]):
+        faults["email"] = "Addresses of this domain cannot be used here. Please give another one."
+
+
+def change_profile(
+    account_id: str,
+    client: Client,
+    *,
+    display_name: str | None = None,
+    bio: str | None = None,
+    notices_wanted: str | None = None,
+) -> Account:
+    """Change what the owner tells of themselves, and which mails they want (`all` or `critical`). Raises InvalidInput."""
     values: dict[str, Any] = {}
     faults: dict[str, str] = {}
     if display_name is not None:
         values["display_name"] = _judge(faults, "display_name", names.line, display_name)
     if bio is not None:
         values["bio"] = _judge(faults, "bio", names.prose, bio)
+    if notices_wanted is not None:
+        values["mutes_notices"] = notices_wanted == "critical"
     if faults:
         raise errors.InvalidInput(fields=faults)
     if values:
@@ -211,18 +254,43 @@ def _with_avatar(application: State, session: Session, client: Client, name: str
     return dataclasses.replace(before, avatar=name)
 
 
-def change_email(account_id: str, email: str, client: Client) -> Account:
-    """Set or remove the address. Raises InvalidInput when it is wrong or taken."""
+def change_email(
+    application: State, account_id: str, email: str, client: Client, browser: str | None = None
+) -> Account:
+    """Change or remove the address; where addresses are proven, the new one counts after the code that is sent there.
+
+    Raises InvalidInput when it is wrong or taken, Conflict while a change that was undone keeps it as it is, RateLimited after
+    too many codes.
+    """
+    row = store.find(account_id)
+    if row is None:
+        raise errors.NotSignedIn
+    if row.frozen_until is not None and row.frozen_until > clock.now():
+        until = f"{clock.as_datetime(row.frozen_until):%-d %B %Y, %H:%M} UTC"
+        raise errors.Conflict(
+            f"A change of this account was undone: its address stays as it is until {until}."
+        )
     faults: dict[str, str] = {}
     address = _judge(faults, "email", addresses.parse, email) if email.strip() else None
+    _judge_address(faults, application.settings, address, is_required=verification.is_required(application))
     if faults:
         raise errors.InvalidInput(fields=faults)
-    values = {"email": address and address.display, "email_canonical": address and address.canonical}
+    if address is not None and verification.is_on(application) and not verification.is_proven(row, address):
+        verification.begin(application, row, address, browser, client)
+        return get(account_id)
+    values = {
+        "email": address and address.display,
+        "email_canonical": address and address.canonical,
+        "email_verified_at": row.email_verified_at if verification.is_proven(row, address) else None,
+        "pending_email": None,
+    }
     try:
         with db.transaction():
-            notices.post(account_id, "The e-mail address of your account was changed", client)
+            if row.email_canonical != values["email_canonical"]:
+                what = "The e-mail address of your account was changed"
+                notices.post(account_id, what, client, can_be_undone=True)
+                proofs.forget(account_id)
             store.change(account_id, values)
-            proofs.forget(account_id)
     except db.Duplicate:
         raise errors.InvalidInput(fields={"email": _TAKEN["email"]}) from None
     audit.record(Event.ACCOUNT_UPDATED, client, account_id=account_id, fields="email")
@@ -259,7 +327,7 @@ def change_password(  # noqa: PLR0913 - session, client and both passwords
         if not store.change_password(row.id, row.password_hash, with_new):
             raise errors.NotSignedIn
         proofs.forget(row.id)
-        notices.post(row.id, "Your password was changed", client)
+        notices.post(row.id, "Your password was changed", client, can_be_undone=True)
         ended = sessions.revoke_all(row.id, but=session.id)
         renewed = sessions.rotate(session, token, done=CHANGE_PASSWORD)
     audit.record(Event.PASSWORD_CHANGED, client, account_id=row.id, session=session.id, sessions_ended=ended)
@@ -351,7 +419,11 @@ def revoke_sessions(
     account_id: str, client: Client = OPERATOR, actor_id: str | None = None, *, but: str | None = None
 ) -> int:
     """End all sessions of the account, or all but one, and return how many ended."""
-    ended = sessions.revoke_all(account_id, but=but)
+    with db.transaction():
+        ended = sessions.revoke_all(account_id, but=but)
+        if ended:
+            what = "Your other sessions were ended" if but else "Your sessions were ended"
+            notices.post(account_id, what, client, is_critical=False)
     audit.record(
         Event.SESSIONS_REVOKED, client, account_id=account_id, actor_id=actor_id, sessions_ended=ended
     )
@@ -362,6 +434,15 @@ def end_session(account_id: str, session_id: str, client: Client) -> None:
     """End one session of the account. Raises NotFound for any other id."""
     sessions.revoke(account_id, session_id)
     audit.record(Event.SESSION_ENDED, client, account_id=account_id, session=session_id, reason="revoked")
+
+
+def take_back(account_id: str, address: str, password_hash: str, frozen_until: int) -> None:
+    """Give the account back to an address, in a transaction of the caller's that ends everything else."""
+    canonical = addresses.parse(address).canonical
+    store.release_address(canonical, but=account_id, unproven_only=False)
+    proven = {"email": address, "email_canonical": canonical, "email_verified_at": clock.now()}
+    with_password = {**_with_password(password_hash), "frozen_until": frozen_until}
+    store.change(account_id, {**proven, **with_password, "pending_email": None})
 
 
 def list_all() -> list[Account]:

@@ -39,6 +39,15 @@ def change(account_id: str, values: dict[str, Any]) -> int:
     return db.change(sa.update(accounts).where(accounts.c.id == account_id).values(**values))
 
 
+def release_address(canonical: str, but: str, *, unproven_only: bool) -> int:
+    """Take an address from whoever holds it, because somebody proved that it is theirs."""
+    others = sa.and_(accounts.c.email_canonical == canonical, accounts.c.id != but)
+    if unproven_only:
+        others = sa.and_(others, accounts.c.email_verified_at.is_(None))
+    nothing = {"email": None, "email_canonical": None, "email_verified_at": None}
+    return db.change(sa.update(accounts).where(others).values(**nothing))
+
+
 def change_password(account_id: str, old_hash: str, values: dict[str, Any]) -> bool:
     """Change the password only if it is still the one that was verified."""
     same = sa.and_(accounts.c.id == account_id, accounts.c.password_hash == old_hash)

@@ -3,7 +3,7 @@
 import flask
 
 from aegis import audit, clock, csrf, errors, sessions, state, throttle, uploads
-from aegis.accounts import avatars, service
+from aegis.accounts import avatars, service, verification
 from aegis.accounts.schemas import (
     Activity,
     ActivityQuery,
@@ -11,13 +11,17 @@ from aegis.accounts.schemas import (
     ChangeEmail,
     ChangePassword,
     ChangeProfile,
+    Done,
     Happened,
     Profile,
     ProfileAnswer,
     Register,
     Registered,
+    ResendCode,
+    VerifyEmail,
 )
 from aegis.audit import sentences
+from aegis.proofs import Holder
 from aegis.sessions import CHANGE_PASSWORD
 from aegis.sessions import service as session_service
 from aegis.sessions.required import before, fresh_login_required, login_required, signed_in
@@ -26,6 +30,8 @@ from aegis.web import client, operation, read_query, read_upload, takes_upload
 
 blueprint = flask.Blueprint("aegis_accounts", __name__, url_prefix="/api")
 pictures = flask.Blueprint("aegis_pictures", __name__)
+
+RESENT = "If this address waits for a code here, another one is on its way."
 
 AVATAR = "avatar"
 """The field in which a picture comes."""
@@ -50,10 +56,15 @@ def register(body: Register) -> tuple[Registered, int]:
         id=account.id,
         username=account.username,
         display_name=account.display_name,
-        email=account.email,
+        email=account.email or account.pending_email,
         role=account.role,
     )
-    return Registered(message="Your account was created. You can sign in now.", user=user), 201
+    next_step = (
+        f"Type the code that we sent to {account.pending_email}."
+        if account.pending_email
+        else "You can sign in now."
+    )
+    return Registered(message=f"Your account was created. {next_step}", user=user), 201
 
 
 def sign_up(body: Register) -> service.Account:
@@ -74,11 +85,36 @@ def sign_up(body: Register) -> service.Account:
                 application.settings,
                 application.hasher,
                 client=client(),
+                browser=sessions.visitor_seed(create=True),
             )
         except errors.InvalidInput as fault:
             if not service.tells_of_others(fault):
                 attempt.undo()
             raise
+
+
+@blueprint.post("/verify-email")
+@csrf.for_visitors
+@operation(body=VerifyEmail, answers={200: Done}, errors=(errors.NotFound, errors.RateLimited))
+def verify_email(body: VerifyEmail) -> Done:
+    """Confirm an address by the code that went there: in the browser, or by the account, that asked for it."""
+    verification.confirm(state.current(), body.email, body.code, holder(), client())
+    return Done(message="Your e-mail address is confirmed.")
+
+
+@blueprint.post("/verify-email/resend")
+@csrf.for_visitors
+@operation(body=ResendCode, answers={200: Done}, errors=(errors.NotFound, errors.RateLimited))
+def resend_code(body: ResendCode) -> Done:
+    """Send another code to an address that this browser or account gave before; the one before is void."""
+    verification.resend(state.current(), body.email, holder(), client())
+    return Done(message=RESENT)
+
+
+def holder() -> Holder:
+    """Return who gives a code: the signed-in account, and the browser."""
+    session = sessions.current()
+    return Holder(session.account_id if session else None, sessions.visitor_seed(create=False))
 
 
 @blueprint.get("/profile")
@@ -95,7 +131,11 @@ def profile() -> ProfileAnswer:
 def change_profile(body: ChangeProfile) -> Changed:
     """Change the own display name or bio; what is left out stays."""
     account = service.change_profile(
-        signed_in().account_id, client(), display_name=body.display_name, bio=body.bio
+        signed_in().account_id,
+        client(),
+        display_name=body.display_name,
+        bio=body.bio,
+        notices_wanted=body.notices,
     )
     return Changed(message="Your profile was saved.", user=_shown(account))
 
@@ -145,11 +185,22 @@ def avatar_url(name: str | None) -> str | None:
 
 @blueprint.post("/profile/change-email")
 @fresh_login_required
-@operation(body=ChangeEmail, answers={200: Changed})
+@operation(body=ChangeEmail, answers={200: Changed}, errors=(errors.Conflict, errors.RateLimited))
 def change_email(body: ChangeEmail) -> Changed:
-    """Change the own e-mail address; needs a fresh sign-in, as the address can win the account back."""
-    account = service.change_email(signed_in().account_id, body.email, client())
-    return Changed(message="Your e-mail address was saved.", user=_shown(account))
+    """Change the own e-mail address; needs a fresh sign-in, as the address can win the account back.
+
+    Where addresses are proven, a code goes to the new one, and POST /api/verify-email completes the change.
+    """
+    account = new_address(body.email)
+    asked = account.pending_email
+    message = f"Type the code that we sent to {asked}." if asked else "Your e-mail address was saved."
+    return Changed(message=message, user=_shown(account))
+
+
+def new_address(email: str) -> service.Account:
+    """Change the own address; JSON and page views share it."""
+    seed = sessions.visitor_seed(create=False)
+    return service.change_email(state.current(), signed_in().account_id, email, client(), seed)
 
 
 @blueprint.post("/profile/change-password")
@@ -233,6 +284,9 @@ def _shown(account: service.Account) -> Profile:
         username=account.username,
         display_name=account.display_name,
         email=account.email,
+        email_verified=account.email_verified_at is not None,
+        pending_email=account.pending_email,
+        notices="critical" if account.mutes_notices else "all",
         role=account.role,
         bio=account.bio,
         avatar_url=avatar_url(account.avatar),

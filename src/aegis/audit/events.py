@@ -32,6 +32,8 @@ class Event(enum.StrEnum):
     SESSION_LATE_USE = "session_use_after_expire"
     ACCOUNT_CREATED = "user_created"
     ACCOUNT_UPDATED = "user_updated"
+    ADDRESS_PROVEN = "user_email_verified"
+    CHANGE_UNDONE = "user_change_undone"
     ACCOUNT_DEACTIVATED = "user_archived"
     ACCOUNT_ACTIVATED = "user_activated"
     ACCOUNTS_IMPORTED = "user_imported"
@@ -66,6 +68,7 @@ _WARNINGS = frozenset(
         Event.ROLE_CHANGED,
         Event.RECOVERY_CODE_USED,
         Event.FACTORS_RESET,
+        Event.CHANGE_UNDONE,
         Event.PASSWORD_EXPIRED,
         Event.BREAK_GLASS_MADE,
     }

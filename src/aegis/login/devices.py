@@ -7,6 +7,7 @@ there. It says "this browser was here" and nothing more: it never stands for a p
 from typing import NamedTuple
 
 from aegis import audit, clock, db, errors, tokens
+from aegis.accounts import notices
 from aegis.audit import Event
 from aegis.login import store
 from aegis.tokens import Keyring
@@ -53,6 +54,8 @@ def remember(account_id: str, token: str | None, client: Client, keyring: Keyrin
         if token:
             store.renew(tokens.hash_token(token), new_hash)
         if not store.note_use(account_id, new_hash, seen):
+            if list_of(account_id):  # the first device of all is no news
+                notices.post(account_id, "A device that we do not know signed in", client, is_critical=False)
             identity = {"account_id": account_id, "token_hash": new_hash, "id": tokens.new_id()}
             store.add({**identity, **seen, "first_seen_at": now})
             store.remove(account_id, [device.id for device in list_of(account_id)[PER_ACCOUNT:]])
@@ -72,6 +75,11 @@ def forget(account_id: str, device_id: str, client: Client) -> None:
     if not store.remove(account_id, [device_id]):
         raise errors.NotFound("There is no such device.")
     audit.record(Event.DEVICE_FORGOTTEN, client, account_id=account_id, device=device_id)
+
+
+def forget_all(account_id: str) -> None:
+    """Make every device a stranger, inside a transaction of the caller's: nothing that was known before is good any more."""
+    store.remove_all(account_id)
 
 
 def purge(batch: int) -> int:

@@ -5,8 +5,9 @@
 
 from typing import NamedTuple
 
-from aegis import audit, errors
+from aegis import audit, errors, tokens
 from aegis.accounts import store as accounts
+from aegis.accounts import verification
 from aegis.accounts.factors import forced_step
 from aegis.audit import Event
 from aegis.login import devices, factors, pending
@@ -43,8 +44,8 @@ class SignedIn(NamedTuple):
 def go_on(application: State, proven: Proven, client: Client, came: Came) -> SignedIn:
     """Take the next step: ask for a second factor, or start the session, perhaps for a forced step alone.
 
-    Raises SecondFactorRequired with the token of what goes on, InvalidCredentials when the account was deactivated in
-    the meantime.
+    Raises SecondFactorRequired with the token of what goes on, EmailUnverified where the address has to be proven first,
+    InvalidCredentials when the account was deactivated in the meantime.
     """
     row = accounts.find(proven.account_id)
     if row is None:
@@ -53,6 +54,11 @@ def go_on(application: State, proven: Proven, client: Client, came: Came) -> Sig
     if known.are_asked and proven.level < sessions.FACTORS_LEVEL:
         audit.record(Event.FACTOR_ASKED, client, account_id=row.id, method=proven.method)
         pending.begin(row.id, proven.method, came.browser, known.names)
+    if verification.shuts_out(application, row):
+        browser = came.browser or tokens.new_id()
+        verification.send_unless_good(application, row, browser, client)
+        audit.record(Event.LOGIN_FAILURE, client, account_id=row.id, reason="email_unverified")
+        raise verification.Unverified(browser)
     token = sessions.start(
         row.id,
         application.settings,

@@ -43,6 +43,11 @@ def remove(account_id: str, device_ids: Sequence[str]) -> int:
     return db.change(sa.delete(devices).where(chosen)) if device_ids else 0
 
 
+def remove_all(account_id: str) -> None:
+    """Delete all devices of the account."""
+    db.change(sa.delete(devices).where(devices.c.account_id == account_id))
+
+
 def remove_unseen_since(moment: int, batch: int) -> int:
     """Delete up to `batch` devices not seen since."""
     late = sa.select(devices.c.id).where(devices.c.last_seen_at < moment).limit(batch)

@@ -1,8 +1,12 @@
 """HTTP of signing in and out."""
 
+import contextlib
+from collections.abc import Iterator
+
 import flask
 
 from aegis import clock, csrf, errors, sessions, state
+from aegis.accounts.verification import Unverified
 from aegis.login import devices, machine, pending, service
 from aegis.login.factors import Answer
 from aegis.login.machine import Came
@@ -43,7 +47,13 @@ def csrf_token() -> CsrfToken:
 @operation(
     body=Login,
     answers={200: SignedIn},
-    errors=(errors.InvalidCredentials, errors.SecondFactorRequired, errors.RateLimited, errors.Busy),
+    errors=(
+        errors.InvalidCredentials,
+        errors.SecondFactorRequired,
+        errors.EmailUnverified,
+        errors.RateLimited,
+        errors.Busy,
+    ),
 )
 def login(body: Login) -> SignedIn:
     """Sign in. The session of the cookie that came along, if any, ends."""
@@ -56,8 +66,18 @@ def sign_in(name: str, password: str) -> None:
 
     Where a second factor is asked for, the refusal comes with the cookie of the sign-in that may go on.
     """
-    try:
+    with _keeping_browser():
         _answer_with(service.with_password(state.current(), name, password, client(), came()))
+
+
+@contextlib.contextmanager
+def _keeping_browser() -> Iterator[None]:
+    """Where a sign-in has to go on in the same browser, give that what it needs."""
+    try:
+        yield
+    except Unverified as refusal:
+        sessions.keep_visitor_seed(refusal.browser)
+        raise
     except SecondFactorRequired as refusal:
         token = refusal.token
         sessions.keep_visitor_seed(refusal.browser)
@@ -81,7 +101,13 @@ def came() -> Came:
 @operation(
     body=SecondFactor,
     answers={200: SignedIn},
-    errors=(errors.InvalidCredentials, errors.SignInExpired, errors.RateLimited, errors.NotFound),
+    errors=(
+        errors.InvalidCredentials,
+        errors.SignInExpired,
+        errors.EmailUnverified,
+        errors.RateLimited,
+        errors.NotFound,
+    ),
 )
 def login_with_factor(body: SecondFactor) -> SignedIn:
     """Give the second factor of a sign-in that was answered mfa_required, in the same browser, within ten minutes."""
@@ -91,7 +117,8 @@ def login_with_factor(body: SecondFactor) -> SignedIn:
 
 def sign_in_with_factor(typed: SecondFactor) -> None:
     """Give the second factor and answer this request with the cookies; JSON and page views share it."""
-    _answer_with(service.with_factor(state.current(), typed.method, _answer(typed), client(), came()))
+    with _keeping_browser():
+        _answer_with(service.with_factor(state.current(), typed.method, _answer(typed), client(), came()))
     flask.after_this_request(lambda response: _give_pending(response, None))
 
 
@@ -115,7 +142,7 @@ def begin_passkey() -> Ceremony:
 @operation(
     body=UsePasskey,
     answers={200: SignedIn},
-    errors=(errors.InvalidCredentials, errors.RateLimited, errors.NotFound),
+    errors=(errors.InvalidCredentials, errors.EmailUnverified, errors.RateLimited, errors.NotFound),
 )
 def login_with_passkey(body: UsePasskey) -> SignedIn:
     """Sign in with a passkey. The session of the cookie that came along, if any, ends."""
@@ -126,7 +153,8 @@ def login_with_passkey(body: UsePasskey) -> SignedIn:
 def sign_in_with_passkey(typed: UsePasskey) -> None:
     """Sign in and answer this request with the cookies; JSON and page views share it."""
     answered = passkeys_views.answered(typed.credential)
-    _answer_with(service.with_passkey(state.current(), answered, client(), came()))
+    with _keeping_browser():
+        _answer_with(service.with_passkey(state.current(), answered, client(), came()))
 
 
 def _answer_with(signed: machine.SignedIn) -> None:

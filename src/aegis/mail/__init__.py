@@ -6,6 +6,6 @@ with their values sealed, and are deleted once they were taken.
 """
 
 from aegis.mail.sender import Sender
-from aegis.mail.service import counts, is_on, post, post_once
+from aegis.mail.service import Counts, counts, is_on, post, post_once
 
-__all__ = ["Sender", "counts", "is_on", "post", "post_once"]
+__all__ = ["Counts", "Sender", "counts", "is_on", "post", "post_once"]

@@ -63,7 +63,7 @@ _SAMPLES: Values = {
     "device": "Firefox on Linux",
     "address": "192.0.2.7",
     "member_since": "3 March 2026",
-    "new_address": "anna@new.example",
+    "undo_link": "https://platform.edu/account/undo?token=SAMPLE",
     "heads": '{"chain":"sJq2mC5v1TnWkB8xYd3fGA","number":412,"mac":"%s"}' % ("5d" * 32),
 }
 

@@ -163,10 +163,13 @@ def remove(application: State, account_id: str, authenticator_id: str, client: C
     audit.record(Event.FACTOR_REMOVED, client, account_id=account_id, kind="authenticator")
 
 
-def remove_all(account_id: str) -> int:
-    """Remove all authenticators and recovery codes, inside a transaction of the caller's; return how many there were."""
-    store.remove_codes(account_id, is_break_glass=False)
-    return store.remove_all(account_id)
+def remove_all(account_id: str, since: int = 0) -> int:
+    """Remove all authenticators and recovery codes, or those made since then, inside a transaction of the caller's.
+
+    Return how many authenticators there were.
+    """
+    store.remove_codes(account_id, is_break_glass=False, since=since)
+    return store.remove_all(account_id, since)
 
 
 def reseal(application: State, batch: int) -> int:

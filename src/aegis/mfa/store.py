@@ -53,10 +53,11 @@ def remove(account_id: str, authenticator_id: str) -> bool:
     return db.change(sa.delete(authenticators).where(_own(account_id, authenticator_id))) == 1
 
 
-def remove_all(account_id: str) -> int:
-    """Delete all authenticators of the account; return how many counted."""
-    count = len(list_of(account_id))
-    db.change(sa.delete(authenticators).where(authenticators.c.account_id == account_id))
+def remove_all(account_id: str, since: int) -> int:
+    """Delete the account's authenticators that were made since then; return how many counted."""
+    count = len([row for row in list_of(account_id) if row.created_at >= since])
+    own = sa.and_(authenticators.c.account_id == account_id, authenticators.c.created_at >= since)
+    db.change(sa.delete(authenticators).where(own))
     return count
 
 
@@ -105,9 +106,11 @@ def use_code(account_id: str, code_hash: str, *, is_break_glass: bool) -> bool:
     return db.change(sa.delete(recovery_codes).where(same)) == 1
 
 
-def remove_codes(account_id: str, *, is_break_glass: bool) -> None:
-    """Delete the account's codes of one kind."""
+def remove_codes(account_id: str, *, is_break_glass: bool, since: int = 0) -> None:
+    """Delete the account's codes of one kind that were made since then."""
     own = sa.and_(
-        recovery_codes.c.account_id == account_id, recovery_codes.c.is_break_glass.is_(is_break_glass)
+        recovery_codes.c.account_id == account_id,
+        recovery_codes.c.is_break_glass.is_(is_break_glass),
+        recovery_codes.c.created_at >= since,
     )
     db.change(sa.delete(recovery_codes).where(own))

@@ -15,8 +15,9 @@ import weakref
 import flask
 import sqlalchemy as sa
 
-from aegis import db, errors, state
+from aegis import db, errors, mail, state
 from aegis.db import Database
+from aegis.state import State
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,9 @@ GIVEN_UP_AFTER_S = 30.0
 """A look that hangs this long, on a host that vanished without a word, makes room for another one."""
 
 OK = "ok"
+NEEDED = ("database", "migrations")
+"""What no request can do without. The other parts have something in their place, or wait: traffic goes on, somebody looks."""
+
 _AWAY = {"database": "unreachable", "migrations": "unknown"}
 
 
@@ -65,6 +69,24 @@ def _current_look() -> _Look:
     return look
 
 
+def _beside(application: State) -> dict[str, str]:
+    """Return how the parts are that requests can do without for a while, where they are used."""
+    found = {}
+    is_there = application.counters.probe()
+    if is_there is not None:
+        found["redis"] = OK if is_there else "unreachable, limits are counted in SQL"
+    if mail.is_on(application.settings):
+        found["mail"] = mail_word(mail.counts()) or OK
+    return found
+
+
+def mail_word(counts: mail.Counts) -> str:
+    """Say what is wrong with the mails that have not left, or nothing."""
+    if counts.dead:
+        return f"{counts.dead} given up"
+    return f"{counts.unclaimed} that nobody sends" if counts.unclaimed else ""
+
+
 def _run(app: flask.Flask, look: _Look) -> None:
     try:
         with app.app_context():
@@ -72,6 +94,8 @@ def _run(app: flask.Flask, look: _Look) -> None:
             application = state.current()
             is_current = application.is_current(application.database)
             look.found = {"database": OK, "migrations": OK if is_current else "pending"}
+            if is_current:
+                look.found |= _beside(application)
     except errors.Unavailable:
         pass
     except Exception:

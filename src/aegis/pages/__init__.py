@@ -9,7 +9,15 @@ import flask
 from markupsafe import Markup
 
 from aegis import clock, csrf, errors, state
-from aegis.pages import admin, again, factors, passkeys, reset, views  # noqa: F401 - admin and reset add routes
+from aegis.pages import (  # noqa: F401 - some only add routes
+    admin,
+    again,
+    factors,
+    passkeys,
+    reset,
+    verify,
+    views,
+)
 from aegis.passkeys import service as passkeys_service
 from aegis.sessions import required
 

@@ -88,6 +88,8 @@ def login_post() -> ResponseReturnValue:
         login_views.sign_in(typed.username, typed.password)
     except errors.SecondFactorRequired as refusal:
         return _ask_factor(refusal)
+    except errors.EmailUnverified:
+        return _verify_first()
     except (errors.InvalidInput, errors.InvalidCredentials, errors.Busy, errors.RateLimited) as error:
         return form_page("aegis/login.html", error)
     return onward()
@@ -113,12 +115,20 @@ def register_post() -> ResponseReturnValue:
     """Create the account and sign in with it."""
     try:
         typed = read_form(schemas.Register, drop=BESIDE)
-        accounts_views.sign_up(typed)
+        account = accounts_views.sign_up(typed)
         login_views.sign_in(typed.username, typed.password)
+    except errors.EmailUnverified:
+        return _verify_first()
     except (errors.InvalidInput, errors.Busy, errors.RateLimited) as error:
         return form_page("aegis/register.html", error)
     flask.flash("Welcome. Your account was created and you are signed in.", "success")
-    return onward()
+    return _verify_first() if account.pending_email else onward()
+
+
+def _verify_first() -> ResponseReturnValue:
+    """Lead to the code of the address, and then to where the person was going."""
+    after = local_path(flask.request.form.get("next")) or None
+    return flask.redirect(flask.url_for("aegis_pages.verify_email", next=after), 303)
 
 
 @blueprint.post("/logout")
@@ -210,15 +220,26 @@ def too_large(_: RequestEntityTooLarge) -> ResponseReturnValue:
     return page
 
 
+@blueprint.post("/profile/notices")
+@login_required
+def change_notices() -> ResponseReturnValue:
+    """Save which mails the person wants."""
+    wanted = read_form(schemas.ChangeProfile).notices
+    accounts.change_profile(signed_in().account_id, client(), notices_wanted=wanted)
+    flask.flash("Your choice was saved.", "success")
+    return flask.redirect(flask.url_for("aegis_pages.profile"), 303)
+
+
 @blueprint.post("/profile/email")
 @fresh_login_required
 def change_email() -> ResponseReturnValue:
     """Save the own e-mail address; needs a fresh sign-in, as the address can win the account back."""
     try:
-        typed = read_form(schemas.ChangeEmail)
-        accounts.change_email(signed_in().account_id, typed.email, client())
-    except errors.InvalidInput as error:
+        account = accounts_views.new_address(read_form(schemas.ChangeEmail).email)
+    except (errors.InvalidInput, errors.Conflict, errors.RateLimited) as error:
         return _profile(error)
+    if account.pending_email:
+        return flask.redirect(flask.url_for("aegis_pages.verify_email", next="/profile"), 303)
     flask.flash("Your e-mail address was saved.", "success")
     return flask.redirect(flask.url_for("aegis_pages.profile"), 303)
 

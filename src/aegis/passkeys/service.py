@@ -178,9 +178,9 @@ def remove(application: State, account_id: str, passkey_id: str, client: Client)
     audit.record(Event.FACTOR_REMOVED, client, account_id=account_id, kind="passkey")
 
 
-def remove_all(account_id: str) -> int:
-    """Remove all passkeys of an account, inside a transaction of the caller's, and return how many there were."""
-    return store.remove_all(account_id)
+def remove_all(account_id: str, since: int = 0) -> int:
+    """Remove all passkeys, or those made since then, inside a transaction of the caller's, and return how many there were."""
+    return store.remove_all(account_id, since)
 
 
 def _name(text: str) -> str:

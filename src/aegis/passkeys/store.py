@@ -41,9 +41,10 @@ def remove(account_id: str, passkey_id: str) -> bool:
     return db.change(sa.delete(passkeys).where(_own(account_id, passkey_id))) == 1
 
 
-def remove_all(account_id: str) -> int:
-    """Delete all passkeys of the account."""
-    return db.change(sa.delete(passkeys).where(passkeys.c.account_id == account_id))
+def remove_all(account_id: str, since: int) -> int:
+    """Delete the account's passkeys that were made since then."""
+    own = sa.and_(passkeys.c.account_id == account_id, passkeys.c.created_at >= since)
+    return db.change(sa.delete(passkeys).where(own))
 
 
 def _own(account_id: str, passkey_id: str) -> sa.ColumnElement[bool]:

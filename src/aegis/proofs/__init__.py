@@ -1,5 +1,31 @@
 """Single-use tokens and codes that prove who reads a mailbox."""
 
-from aegis.proofs.service import Issued, Proof, find, forget, issue, purge, try_code, use
+from aegis.proofs.service import (
+    Holder,
+    Issued,
+    Proof,
+    find,
+    forget,
+    forget_undoing,
+    has_good_code,
+    held,
+    issue,
+    purge,
+    try_code,
+    use,
+)
 
-__all__ = ["Issued", "Proof", "find", "forget", "issue", "purge", "try_code", "use"]
+__all__ = [
+    "Holder",
+    "Issued",
+    "Proof",
+    "find",
+    "forget",
+    "forget_undoing",
+    "has_good_code",
+    "held",
+    "issue",
+    "purge",
+    "try_code",
+    "use",
+]

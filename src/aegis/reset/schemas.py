@@ -21,6 +21,19 @@ class Reset(Body):
     new_password: str = Field(min_length=1, max_length=PASSWORD_FIELD_MAXIMUM)
 
 
+class Undo(Body):
+    """The token of the link in a notice."""
+
+    token: str = Field(min_length=1, max_length=100)
+
+
+class Undone(Answer):
+    """A sentence for a person, and the token with which a new password is set at /api/password/reset."""
+
+    message: str
+    reset_token: str
+
+
 class Done(Answer):
     """A sentence for a person."""
 

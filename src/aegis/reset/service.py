@@ -10,10 +10,10 @@ from aegis import audit, db, errors, mail, proofs, throttle
 from aegis.accounts import addresses, notices
 from aegis.accounts import service as accounts
 from aegis.audit import Event
+from aegis.login import devices
 from aegis.mail import gate
 from aegis.proofs import Proof
 from aegis.proofs.service import RESET
-from aegis.reset import store
 from aegis.sessions import service as sessions
 from aegis.state import State
 from aegis.throttle import Subject
@@ -105,8 +105,9 @@ def _set(application: State, proof: Proof, password: str, client: Client, field:
         proofs.forget(account.id)
         accounts.set_password(account.id, password_hash)
         ended = sessions.revoke_all(account.id)
-        store.remove_devices(account.id)
-        notices.post(account.id, "Your password was changed by a mail that you asked for", client)
+        devices.forget_all(account.id)
+        what = "Your password was changed by a mail that you asked for"
+        notices.post(account.id, what, client, can_be_undone=True)
     audit.record(Event.PASSWORD_CHANGED, client, account_id=account.id, sessions_ended=ended, reason="reset")
 
 

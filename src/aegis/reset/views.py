@@ -3,13 +3,15 @@
 import flask
 
 from aegis import csrf, errors, state
-from aegis.reset import service
-from aegis.reset.schemas import Done, Forgot, Reset
+from aegis.reset import service, undo
+from aegis.reset.schemas import Done, Forgot, Reset, Undo, Undone
 from aegis.web import client, operation
 
+undoing = flask.Blueprint("aegis_undo", __name__, url_prefix="/api/account")
 blueprint = flask.Blueprint("aegis_reset", __name__, url_prefix="/api/password")
 
 SENT = "If there is an account with this address, a mail with a link and a code is on its way."
+UNDONE = "The change was taken back, and everything that was signed in has ended. Please choose a new password now."
 CHANGED = "Your password was changed, and all sessions have ended. Sign in with the new one."
 
 
@@ -29,6 +31,15 @@ def reset(body: Reset) -> Done:
     """Set a new password by the token of a mail, or by its code. It signs nobody in."""
     set_password(body)
     return Done(message=CHANGED)
+
+
+@undoing.post("/undo")
+@csrf.for_visitors
+@operation(body=Undo, answers={200: Undone}, errors=(errors.Busy,))
+def undo_change(body: Undo) -> Undone:
+    """Take back a changed password or address by the token of the notice: everything ends, and a new password has to be set."""
+    token = undo.undo(state.current(), body.token, client())
+    return Undone(message=UNDONE, reset_token=token)
 
 
 def set_password(typed: Reset) -> None:

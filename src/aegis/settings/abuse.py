@@ -62,6 +62,18 @@ class Abuse:
         limit.Limit(30, 3600),
         "Requests for a new password, and wrong codes, from one address.",
     )
+    limit_code_mailbox: limit.Limit = setting(
+        "AEGIS_LIMIT_CODE_MAILBOX",
+        limit.read,
+        limit.Limit(5, 3600),
+        "Mails with a code that proves an address, to one address.",
+    )
+    limit_code_address: limit.Limit = setting(
+        "AEGIS_LIMIT_CODE_ADDRESS",
+        limit.read,
+        limit.Limit(30, 3600),
+        "Requests for such codes, and wrong ones, from one address.",
+    )
     limit_register_address: limit.Limit = setting(
         "AEGIS_LIMIT_REGISTER_ADDRESS",
         limit.read,

@@ -10,6 +10,7 @@ from aegis.settings.declaration import DEVELOPMENT, ENVIRONMENTS, PRODUCTION, De
 
 DEVELOPMENT_KEY = "development-key-that-everybody-knows-and-production-refuses"
 DAY_S = 86_400
+OFF, OPTIONAL, REQUIRED = "off", "optional", "required"
 _FACTOR_POLICIES = {
     "admin": ("admin",),
     "teacher": ("teacher", "admin"),
@@ -244,6 +245,34 @@ class Settings(Abuse):
         parse.boolean,
         True,
         "The serving processes send mails themselves; 0 leaves that to `aegis worker`.",
+    )
+    email_verification: str = setting(
+        "AEGIS_EMAIL_VERIFICATION",
+        parse.choice(OFF, OPTIONAL, REQUIRED),
+        OFF,
+        "Whether an e-mail address counts only after a code that went to it: off, optional, or required for signing in.",
+        rule="MAIL_URL too",
+    )
+    email_code_digits: int = setting(
+        "AEGIS_EMAIL_CODE_DIGITS",
+        parse.integer(6, 12),
+        8,
+        "Digits of a code that goes out by mail (NIST 800-63B-4 section 3.1.3.2: 6 at least).",
+    )
+    email_code_s: int = setting(
+        "AEGIS_EMAIL_CODE_LIFETIME",
+        parse.integer(60, 600),
+        600,
+        "How long such a code is good (ASVS 6.5.5: ten minutes at most).",
+        unit="seconds",
+    )
+    email_blocked_domains: tuple[str, ...] = setting(
+        "AEGIS_EMAIL_BLOCKED_DOMAINS",
+        parse.words,
+        (),
+        "Domains whose addresses, subdomains included, nobody may register with, comma-separated; "
+        "/a/path is a file with one in each line, read anew when it changes.",
+        rule="files can be read",
     )
     uploads: str = setting(
         "AEGIS_UPLOADS",

@@ -1,10 +1,11 @@
 """What production demands. Each rule returns a sentence that names the setting and the fix, or nothing."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 
 from aegis.settings import relay
-from aegis.settings.declared import DAY_S, DEVELOPMENT_KEY, Settings
+from aegis.settings.declared import DAY_S, DEVELOPMENT_KEY, OFF, Settings
 
 KEY_BYTES = 32
 GUESSES_A_DAY = 100
@@ -29,6 +30,7 @@ def problems(settings: Settings, environ: Mapping[str, str], overrides: Mapping[
         *_cookies(settings),
         *_edge(settings),
         *_mail(settings),
+        *_domains(settings),
         *_passwords(settings),
         *_limits(settings),
         *_metrics(settings),
@@ -95,6 +97,8 @@ def _edge(settings: Settings) -> Iterator[str]:
 def _mail(settings: Settings) -> Iterator[str]:
     sink = relay.read(settings.mail_url)
     if sink is None:
+        if settings.email_verification != OFF:
+            yield "AEGIS_EMAIL_VERIFICATION is on, but no mail can leave: set MAIL_URL, or remove it."
         if settings.audit_head_mail:
             yield "AEGIS_AUDIT_HEAD_MAIL is set, but no mail can leave: set MAIL_URL, or remove it."
         return
@@ -104,6 +108,12 @@ def _mail(settings: Settings) -> Iterator[str]:
         yield "MAIL_URL is memory:, where no mail leaves: set it to smtp://, or remove it."
     if sink.is_exposed and sink.password:
         yield "MAIL_URL has tls=off, so its password would cross the network in clear: remove tls=off, or the account."
+
+
+def _domains(settings: Settings) -> Iterator[str]:
+    for entry in settings.email_blocked_domains:
+        if entry.startswith("/") and not os.access(entry, os.R_OK):
+            yield f"AEGIS_EMAIL_BLOCKED_DOMAINS names {entry}, which cannot be read: correct the path, or its permissions."
 
 
 def _passwords(settings: Settings) -> Iterator[str]:

@@ -49,6 +49,9 @@ class Remote(Protocol):
     def give_back(self, keys: Sequence[Key], now_ms: int, *, forgive: bool) -> int:
         """Undo one `spend` of each bucket, or as many as the first one holds; return how many."""
 
+    def ping(self) -> None:
+        """Raise an error unless it is there."""
+
 
 class Spent(NamedTuple):
     """What an attempt took, and where; `waits_ms` has no number above 0 if it was let through."""
@@ -107,6 +110,17 @@ class Counters:
             with db.alone():
                 for key in sorted(spent.keys):
                     store.fill(key.name, key.interval_ms, now_ms)
+
+    def probe(self) -> bool | None:
+        """Ask whether Redis is there now; None where none is used."""
+        if self._remote is None:
+            return None
+        try:
+            self._remote.ping()
+        except Exception as error:  # noqa: BLE001 - as below
+            self._note_failure(error)
+            return False
+        return True
 
     def _ask(self, keys: Sequence[Key], now_ms: int) -> Answer | None:
         doubted = self._is_away

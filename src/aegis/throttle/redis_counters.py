@@ -103,6 +103,11 @@ class RedisCounters:
         client = connect(self._url)
         return client.register_script(_SPEND), client.register_script(_GIVE_BACK)
 
+    def ping(self) -> None:
+        """Ask whether Redis is there. Raises one of the client's many errors."""
+        spend, _ = self._scripts
+        spend.registered_client.ping()
+
     def spend(self, keys: Sequence[Key], now_ms: int, *, doubted: bool) -> Answer:
         """Take one from each bucket, or from none; `doubted` makes it remember from now on only."""
         numbers = (number for key in keys for number in (key.interval_ms, key.capacity_ms))

@@ -2,9 +2,11 @@
 
 import pytest
 
+from aegis import db, mail
 from aegis.ops import doctor, findings
 from aegis.ops.findings import State
-from tests.factories import add_account
+from tests.factories import add_account, change
+from tests.services.process import free_port
 
 GOOD = {
     "AEGIS_URL": "https://platform.test",
@@ -128,3 +130,32 @@ def test_more_hands_than_the_database_takes_are_found(new_app, migrated_database
     item = found(new_app(DATABASE_URL=migrated_database("postgresql"), **settings))["server"]
 
     assert (item.state, "2000 connections" in item.detail) == (State.FINDING, True)
+
+
+def test_a_relay_that_nobody_tried_is_found_with_what_is_not_in_force(new_production_app):
+    relay = {"MAIL_URL": "smtp://127.0.0.1:9", "AEGIS_EMAIL_VERIFICATION": "required"}
+    item = found(new_production_app(**GOOD, **relay))["mail"]
+
+    assert item.state == State.FINDING
+    assert "AEGIS_EMAIL_VERIFICATION=required is not in force" in item.detail
+    assert "aegis mail test" in item.fix
+
+
+def test_mails_that_wait_in_vain_or_were_given_up_are_found(new_production_app, tmp_path):
+    app = new_production_app(**GOOD, MAIL_URL=f"file:{tmp_path}/mails", AEGIS_MAIL_EMBEDDED="0")
+    assert found(app)["mail"].state == State.OK
+    with app.app_context(), db.transaction():
+        mail.post("relay_test", "anna@mail.test", code="12345678")
+    change(app, "outbox", next_try_at=0)
+    assert "wait that nobody sends" in found(app)["mail"].detail
+    change(app, "outbox", state="dead")
+    item = found(app)["mail"]
+    assert (item.state, item.detail) == (State.FINDING, "1 mails were given up.")
+    assert "aegis mail retry" in item.fix
+
+
+def test_redis_is_looked_for_where_it_is_used(new_production_app, redis_url):
+    assert found(new_production_app(**GOOD))["redis"].state == State.NOT_APPLICABLE
+    assert found(new_production_app(**GOOD, REDIS_URL=redis_url))["redis"].state == State.OK
+    away = found(new_production_app(**GOOD, REDIS_URL=f"redis://127.0.0.1:{free_port()}"))["redis"]
+    assert (away.state, bool(away.fix)) == (State.FINDING, True)

@@ -5,10 +5,12 @@ import time
 
 import pytest
 
+from aegis import db, mail
 from aegis.ops import readiness
+from tests.factories import change, dispose
 from tests.services.process import free_port
 
-READY = {"database": "ok", "migrations": "ok"}
+READY = {"database": "ok", "migrations": "ok", "mail": "ok"}
 AWAY = {"database": "unreachable", "migrations": "unknown"}
 
 
@@ -98,3 +100,30 @@ def test_researchers_find_a_contact(new_app, environ, contact):
     assert (answer.status_code, answer.mimetype) == (200, "text/plain")
     assert lines["Contact"] == contact
     assert lines["Canonical"].endswith("/.well-known/security.txt")
+
+
+def test_mails_that_were_given_up_and_a_redis_that_is_away_are_told_and_stop_no_traffic(
+    new_app, migrated_database
+):
+    url = migrated_database("sqlite")
+    app = new_app(DATABASE_URL=url, REDIS_URL=f"redis://127.0.0.1:{free_port()}", AEGIS_MAIL_EMBEDDED="0")
+    with app.app_context(), db.transaction():
+        mail.post("relay_test", "anna@mail.test", code="12345678")
+    late = app.test_client().get("/health/ready")
+    change(app, "outbox", next_try_at=0)
+    unsent = app.test_client().get("/health/ready")
+    change(app, "outbox", state="dead")
+    dead = app.test_client().get("/health/ready")
+
+    assert [answer.status_code for answer in (late, unsent, dead)] == [200] * 3
+    assert [answer.json["checks"]["mail"] for answer in (late, unsent, dead)] == [
+        "ok",
+        "1 that nobody sends",
+        "1 given up",
+    ]
+    assert dead.json["checks"]["redis"] == "unreachable, limits are counted in SQL"
+    dispose(app)
+
+
+def test_a_redis_that_is_there_is_told(new_app, redis_url):
+    assert new_app(REDIS_URL=redis_url).test_client().get("/health/ready").json["checks"]["redis"] == "ok"

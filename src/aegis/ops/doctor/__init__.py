@@ -1,4 +1,4 @@
-"""The pre-deployment half of the checklist: 16 checks of this configuration and what it reaches.
+"""The pre-deployment half of the checklist: 18 checks of this configuration and what it reaches.
 
 One function for each check, declared under the id that docs/DEPLOYMENT_CHECKLIST.md uses. They run inside the application.
 """

@@ -5,11 +5,12 @@ import time
 import flask
 import sqlalchemy as sa
 
-from aegis import db, errors
+from aegis import db, errors, mail
+from aegis.mail import gate
 from aegis.ops.doctor.checklist import check, state_of
 from aegis.ops.findings import Result, fails, finding, not_applicable, ok
 from aegis.schema import accounts
-from aegis.settings import masked
+from aegis.settings import OFF, masked
 
 MIGRATE = "Run `flask --app app db upgrade`."
 REACH = "Start the database, or correct DATABASE_URL."
@@ -80,6 +81,47 @@ def admin_exists(app: flask.Flask) -> Result:
     if not held.settings.demands_factor("admin"):
         return finding("Administrators need no second factor.", "Set AEGIS_MFA_REQUIRED=admin, or remove it.")
     return ok(f"{count} active administrator{'' if count == 1 else 's'}.")
+
+
+@check("redis", "Redis counts attempts")
+def redis(app: flask.Flask) -> Result:
+    """See that Redis answers where it is used."""
+    is_there = state_of(app).counters.probe()
+    if is_there is None:
+        return not_applicable("Attempts are counted in SQL; REDIS_URL would make that faster.")
+    where = masked(state_of(app).settings.redis_url)
+    if not is_there:
+        return finding(
+            f"{where} does not answer; attempts are counted in SQL.", "Start it, or correct REDIS_URL."
+        )
+    return ok(f"{where}.")
+
+
+@check("mail", "Mails arrive, and none was given up")
+def mails(app: flask.Flask) -> Result:
+    """See that a mail made the round trip through this relay, and look at those that have not left."""
+    held = state_of(app)
+    if not mail.is_on(held.settings):
+        return not_applicable("Off: nobody proves an address, resets a password or gets a notice.")
+    if not held.is_current(held.database):
+        return fails("There is no outbox yet.", MIGRATE)
+    if not gate.is_open():
+        told = held.settings.email_verification
+        detail = "No mail has made the round trip through this relay, so passwords are not reset by mail"
+        detail += f" and AEGIS_EMAIL_VERIFICATION={told} is not in force." if told != OFF else "."
+        return finding(detail, "Run `aegis mail test YOUR@ADDRESS`.")
+    counts = mail.counts()
+    if counts.dead:
+        return finding(
+            f"{counts.dead} mails were given up.",
+            "`aegis mail list` says why; then `aegis mail retry` or `drop`.",
+        )
+    if counts.unclaimed:
+        return finding(
+            f"{counts.unclaimed} mails wait that nobody sends.",
+            "Start `aegis worker`, or remove AEGIS_MAIL_EMBEDDED=0.",
+        )
+    return ok(f"{masked(held.settings.mail_url)}; {counts.waiting} waiting.")
 
 
 @check("clock", "This machine and the database agree on the time")
