@@ -91,6 +91,7 @@ def _spend(application: State, keys: Sequence[Key]) -> Spent:
     counters, until = application.counters, clock.monotonic() + JUDGED_WITHIN_S
     while True:
         with counters.in_flight.my_turn():
+            judged_before = counters.in_flight.of(key.name for key in keys)
             spent = counters.spend(keys, clock.now() * 1000)
             if not any(spent.waits_ms):
                 counters.in_flight.begin(key.name for key in keys)
@@ -98,6 +99,8 @@ def _spend(application: State, keys: Sequence[Key]) -> Spent:
             full = [key.name for key, wait_ms in zip(keys, spent.waits_ms, strict=True) if wait_ms]
             judged_now = counters.in_flight.of(full)
         if not judged_now:
+            if judged_before.keys() & set(full):  # they were judged while we asked, and may have given it back
+                continue
             return spent
         with application.hasher.gate.queue():
             if not counters.in_flight.wait_for_less(judged_now, until - clock.monotonic()):
