@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from academy import create_app, migrate
+from academy import create_app
 from academy.courses import publishing
 from academy.courses.model import CourseText, Image, LessonText, SectionText
 from tests.factories import form_to
@@ -71,7 +71,6 @@ class Person:
 def platform(url: str) -> flask.Flask:
     """Return an application with courses on a migrated database."""
     app = create_app(environ={"FLASK_ENV": "testing", "DATABASE_URL": url, "AEGIS_DATABASE_TIMEOUT": "10"})
-    migrate.upgrade(app.extensions["aegis"].database)
     with app.app_context():
         publishing.publish(COURSE)
         publishing.publish(HIDDEN)
@@ -79,17 +78,17 @@ def platform(url: str) -> flask.Flask:
 
 
 @pytest.fixture
-def app(sqlite_url: str) -> Iterator[flask.Flask]:
+def app(migrated_database: Callable[[str], str]) -> Iterator[flask.Flask]:
     """Give the platform on SQLite."""
-    app = platform(sqlite_url)
+    app = platform(migrated_database("sqlite"))
     yield app
     app.extensions["aegis"].database.engine.dispose()
 
 
 @pytest.fixture
-def app_anywhere(database_url: str) -> Iterator[flask.Flask]:
+def app_anywhere(migrated_url: str) -> Iterator[flask.Flask]:
     """Give the platform on each database."""
-    app = platform(database_url)
+    app = platform(migrated_url)
     yield app
     app.extensions["aegis"].database.engine.dispose()
 

@@ -4,7 +4,7 @@ import contextlib
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,82 @@ def copy_of_database(url: str) -> Iterator[str]:
         yield copy
 
 
+class Shelf:
+    """Copies of one database that are lent to one test after the other.
+
+    Making a table costs a server as much as many tests do in it, so a copy comes back, is emptied, and is lent again; one whose
+    shape a test changed is thrown away. Nobody but the borrower may be connected to it then.
+    """
+
+    def __init__(self, source: str, tables: Sequence[str]) -> None:
+        """Take the database to copy, and its tables in an order in which they can be emptied; others keep their rows."""
+        self._source, self._tables = source, tables
+        self._stack = contextlib.ExitStack()
+        self._free: list[str] = []
+        self._shape: object = None
+
+    @contextlib.contextmanager
+    def lend(self) -> Iterator[str]:
+        """Yield the address of a copy that has the source's rows and nothing else."""
+        if make_url(self._source).get_backend_name() == "sqlite":
+            with copy_of_database(self._source) as url:
+                yield url
+            return
+        self._shape = self._shape or _shape(self._source)
+        url = self._free.pop() if self._free else self._stack.enter_context(copy_of_database(self._source))
+        yield url
+        _empty(url, self._tables)
+        if _shape(url) == self._shape:
+            self._free.append(url)
+
+    def close(self) -> None:
+        """Drop all copies."""
+        self._stack.close()
+
+
+def _shape(url: str) -> object:
+    """Return what the tables, columns and indexes of a database are, and what its migrations say."""
+    place = make_url(url)
+    if place.get_backend_name() == "postgresql":
+        columns = "table_schema = 'public'"
+        indexes = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
+        with postgres_admin(place) as connection:
+            return [connection.execute(sql).fetchall() for sql in _questions(columns, indexes)]
+    columns = f"table_schema = '{place.database}'"
+    indexes = (
+        "SELECT table_name, index_name, column_name FROM information_schema.statistics "
+        f"WHERE {columns} ORDER BY 1, 2, seq_in_index"
+    )
+    found = []
+    with mariadb_admin(place) as connection, connection.cursor() as cursor:
+        for sql in _questions(columns, indexes):
+            cursor.execute(sql)
+            found.append(cursor.fetchall())
+    return found
+
+
+def _questions(condition: str, indexes: str) -> tuple[str, ...]:
+    columns = f"SELECT table_name, column_name, data_type FROM information_schema.columns WHERE {condition} ORDER BY 1, 2"
+    return columns, indexes, "SELECT version_num FROM alembic_version"
+
+
+def _empty(url: str, tables: Sequence[str]) -> None:
+    """Let nobody else in, and delete the rows."""
+    place = make_url(url)
+    if place.get_backend_name() == "postgresql":
+        with postgres_admin(place) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            connection.execute("; ".join(f'DELETE FROM "{table}"' for table in tables))
+        return
+    with mariadb_admin(place) as connection, connection.cursor() as cursor:
+        _disconnect(cursor, str(place.database))
+        for table in tables:
+            cursor.execute(f"DELETE FROM `{table}`")
+
+
 @contextlib.contextmanager
 def _created(dialect: str, source: URL | None) -> Iterator[str]:
     name = f"aegis_test_{secrets.token_hex(6)}"
@@ -60,7 +136,7 @@ def _created(dialect: str, source: URL | None) -> Iterator[str]:
 
 
 def postgres_admin(server: URL) -> "psycopg.Connection[Any]":
-    """Connect to the server's maintenance database, each statement committed by itself."""
+    """Connect to the database of an address, each statement committed by itself."""
     plain = server.set(drivername="postgresql").render_as_string(hide_password=False)
     return psycopg.connect(plain, autocommit=True, connect_timeout=10)
 
@@ -72,6 +148,7 @@ def mariadb_admin(server: URL) -> "pymysql.Connection[Any]":
         port=server.port or 3306,
         user=server.username,
         password=server.password or "",
+        database=server.database,
         autocommit=True,
         connect_timeout=10,
     )
@@ -109,11 +186,17 @@ def _create_mariadb(server: URL, name: str, source: URL | None) -> None:
 def _drop_mariadb(server: URL, name: str) -> None:
     with mariadb_admin(server) as admin, admin.cursor() as cursor:
         # A connection left in a transaction would hold the drop up for ever.
-        cursor.execute("SELECT id FROM information_schema.processlist WHERE db = %s", (name,))
-        for (connection,) in cursor.fetchall():
-            with contextlib.suppress(pymysql.MySQLError):
-                cursor.execute(f"KILL {connection}")
+        _disconnect(cursor, name)
         cursor.execute(f"DROP DATABASE IF EXISTS `{name}`")
+
+
+def _disconnect(cursor: Any, name: str) -> None:
+    """End all other connections to a database."""
+    others = "SELECT id FROM information_schema.processlist WHERE db = %s AND id <> connection_id()"
+    cursor.execute(others, (name,))
+    for (connection,) in cursor.fetchall():
+        with contextlib.suppress(pymysql.MySQLError):
+            cursor.execute(f"KILL {connection}")
 
 
 @contextlib.contextmanager

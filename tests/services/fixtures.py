@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.services import keeper
-from tests.services.databases import DIALECTS, copy_of_database, fresh_database, reset_redis
+from tests.services.databases import DIALECTS, Shelf, fresh_database, reset_redis
 from tests.services.smtp import Smtp
 
 if TYPE_CHECKING:
@@ -75,41 +75,45 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def migrated() -> Iterator[Callable[[str], str]]:
-    """Give a function from dialect to the address of a migrated database that must be copied, not used."""
-    made: dict[str, str] = {}
+def migrated() -> Iterator[Callable[[str], Shelf]]:
+    """Give a function from dialect to the copies of a migrated database."""
+    made: dict[str, Shelf] = {}
     with contextlib.ExitStack() as stack:
 
-        def template(dialect: str) -> str:
+        def shelf(dialect: str) -> Shelf:
             if dialect not in made:
-                made[dialect] = stack.enter_context(fresh_database(dialect))
-                _migrate(made[dialect])
+                source = stack.enter_context(fresh_database(dialect))
+                made[dialect] = Shelf(source, _migrate(source))
+                stack.callback(made[dialect].close)
             return made[dialect]
 
-        yield template
+        yield shelf
 
 
-def _migrate(url: str) -> None:
+def _migrate(url: str) -> list[str]:
+    """Make all tables, and return them in an order in which they can be emptied."""
     from academy import migrate  # noqa: PLC0415 - only with databases: it would make each unit test import the platform
+    from academy.schema import metadata  # noqa: PLC0415 - as above
     from aegis.db import Database  # noqa: PLC0415 - as above
 
     database = Database(url, pool_size=1, timeout_s=30, prepare=lambda _: None)
     migrate.upgrade(database)
     database.engine.dispose()
+    return [table.name for table in reversed(metadata.sorted_tables)]
 
 
 @pytest.fixture(params=DIALECTS)
-def migrated_url(request: pytest.FixtureRequest, migrated: Callable[[str], str]) -> Iterator[str]:
+def migrated_url(request: pytest.FixtureRequest, migrated: Callable[[str], Shelf]) -> Iterator[str]:
     """Give a database of each of the three kinds in turn, with all tables and no rows."""
-    with copy_of_database(migrated(request.param)) as url:
+    with migrated(request.param).lend() as url:
         yield url
 
 
 @pytest.fixture
-def migrated_database(migrated: Callable[[str], str]) -> Iterator[Callable[[str], str]]:
+def migrated_database(migrated: Callable[[str], Shelf]) -> Iterator[Callable[[str], str]]:
     """Give a function from dialect to the address of a database with all tables and no rows."""
     with contextlib.ExitStack() as stack:
-        yield lambda dialect: stack.enter_context(copy_of_database(migrated(dialect)))
+        yield lambda dialect: stack.enter_context(migrated(dialect).lend())
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from academy import create_app, migrate, schema
 from academy.courses import folder, publishing, service
 from academy.courses.model import CourseText, Image, LessonText, SectionText
 from aegis import db, errors
-from tests.factories import at_once
+from tests.factories import at_once, dispose
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(200_000)
 LESSONS = tuple(LessonText(f"lesson-{number:02d}", f"Lesson {number}", "Text 🔑\n") for number in range(20))
@@ -28,19 +28,17 @@ COURSE = CourseText(
 
 
 @pytest.fixture
-def app(database_url: str) -> Iterator[flask.Flask]:
+def app(migrated_url: str) -> Iterator[flask.Flask]:
     """Give an application with a migrated database, two accounts and a course, and stay in its context."""
     app = create_app(
-        environ={"FLASK_ENV": "testing", "DATABASE_URL": database_url, "AEGIS_DATABASE_TIMEOUT": "10"}
+        environ={"FLASK_ENV": "testing", "DATABASE_URL": migrated_url, "AEGIS_DATABASE_TIMEOUT": "10"}
     )
-    database = app.extensions["aegis"].database
-    migrate.upgrade(database)
     with app.app_context():
         for name in ("anna", "ben"):
             add_account(name)
         publishing.publish(COURSE)
         yield app
-    database.engine.dispose()
+    dispose(app)
 
 
 def add_account(name: str) -> None:
