@@ -17,8 +17,6 @@ import flask
 import pytest
 import sqlalchemy as sa
 import werkzeug.exceptions
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from werkzeug.serving import make_server
 
 from aegis import db, errors
@@ -34,6 +32,7 @@ from tests.factories import (
     signed_in,
     wipe,
 )
+from tests.properties import HealthCheck, given, settings, st
 
 DEEP = 100_000
 

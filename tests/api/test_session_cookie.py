@@ -5,8 +5,6 @@ import secrets
 
 import flask
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from aegis.schema import metadata
 from aegis.tokens import hash_token
@@ -23,6 +21,7 @@ from tests.factories import (
     signed_in,
 )
 from tests.fixtures import NewApp
+from tests.properties import HealthCheck, given, settings, st
 
 SESSION = "__Host-session"
 ATTRIBUTES = {"secure": True, "httponly": True, "path": "/", "samesite": "Lax"}

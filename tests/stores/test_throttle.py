@@ -109,6 +109,28 @@ def test_right_attempts_at_once_wait_for_each_other(platform: flask.Flask) -> No
     assert at_once([lambda: wait_for(platform, one)] * 8).count(0) == 2
 
 
+@pytest.mark.usefixtures("clock")
+def test_who_is_refused_while_the_holder_is_judged_asks_again(
+    platform: flask.Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, counters = account("anna", Limit(1, 9600)), platform.extensions["aegis"].counters
+    with platform.app_context():
+        held = throttle.attempt("login", [one], Client("192.0.2.1", "", ""))
+        holder, asked = held.__enter__(), counters.spend
+
+    def spend(*args: Any) -> Any:
+        """Answer, and let the holder be judged right after."""
+        spent = asked(*args)
+        if any(spent.waits_ms):
+            monkeypatch.undo()
+            holder.succeed()
+            held.__exit__(None, None, None)
+        return spent
+
+    monkeypatch.setattr(counters, "spend", spend)
+    assert wait_for(platform, one) == 0
+
+
 @pytest.mark.control("NIST-63B4-3.2.2-2")
 def test_the_wait_is_true_to_the_second(platform: flask.Flask, clock: Clock) -> None:
     assert allowed(platform, account("anna")) == 10

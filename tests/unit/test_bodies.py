@@ -6,12 +6,11 @@ from typing import Any, Literal
 
 import flask
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import Field
 
 from aegis import errors
 from aegis.web import Body, read_form, read_json
+from tests.properties import given, st
 
 APP = flask.Flask(__name__)
 

@@ -4,11 +4,10 @@ import ipaddress
 
 import flask
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from aegis.settings.parse import networks
 from aegis.web.client import believe_proxies, client, normal_address
+from tests.properties import given, st
 
 ADDRESSES = st.ip_addresses().map(str)
 

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 import flask
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from aegis import csrf, errors
 from tests.factories import dispose, make_app
+from tests.properties import HealthCheck, given, settings, st
 
 HOSTS = ("localhost", "platform.test", "platform.test:8443", "192.0.2.7", "[2001:db8::1]:5000")
 

@@ -13,13 +13,12 @@ from typing import Any, Literal
 
 import pytest
 from argon2 import _password_hasher
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from werkzeug.security import generate_password_hash
 
 from aegis.errors import Busy, InvalidInput
 from aegis.passwords import Hasher, Verdict, judge, normalise
 from aegis.passwords.gate import Gate
+from tests.properties import given, settings, st
 
 PASSPHRASE = "wo sind denn meine Schlüssel"
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32

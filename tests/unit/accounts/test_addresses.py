@@ -1,12 +1,11 @@
 """E-mail addresses are compared in one form, and what is compared equal is the same mailbox."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from aegis.accounts import addresses
 from aegis.accounts.addresses import Address
 from aegis.accounts.names import Refused
+from tests.properties import given, st
 
 
 class TestOneForm:

@@ -6,9 +6,6 @@ import resource
 import warnings
 
 import pytest
-from hypothesis import given
-from hypothesis import settings as runs
-from hypothesis import strategies as st
 from PIL import Image
 
 from aegis import errors, settings
@@ -27,6 +24,8 @@ from tests.pictures import (
     photo,
     picture,
 )
+from tests.properties import given, st
+from tests.properties import settings as runs
 
 DEFAULTS = settings.load({"FLASK_ENV": "testing"}).settings
 SMALL = settings.load(

@@ -3,11 +3,10 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from aegis.accounts import names
 from aegis.accounts.names import Refused
+from tests.properties import given, st
 
 CONTROLS = (0x00, 0x09, 0x0A, 0x0D, 0x7F, 0x85)
 BLANKS = (0x20, 0xA0, 0x2800, 0x3000)
