@@ -1,8 +1,9 @@
 """`python -m bench.flood`: how long signed-in people wait while 200 sign-ins arrive at once, as a multiple of a quiet time.
 
 The production server of `aegis serve` with its defaults, on PostgreSQL. Every tenth of a second somebody who is signed in asks an
-ordinary page of the API; meanwhile 200 connections send sign-ins with wrong passwords, each the next as soon as one is answered, for
-names that nobody has (they cost the same) so that no limit ends the flood early.
+ordinary page of the API; meanwhile 200 connections send sign-ins with wrong passwords, for names that nobody has (they cost the
+same) so that no limit ends the flood early. All 200 begin at once; each sends the next as soon as it is answered, and after about
+half of the wait when it is told to wait, at a time of its own, as programs on many machines do.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import resource
 import signal
 import statistics
@@ -114,7 +116,7 @@ def sign_in(port: int, until: float, number: int, statuses: collections.Counter[
             answer.read()
             statuses[answer.status] += 1
             wait_s = float(answer.headers.get("Retry-After", 0))
-        time.sleep(min(wait_s, 1.0))
+        time.sleep(wait_s * random.uniform(0.25, 0.75))
 
 
 def p99_ms(port: int, seconds: float) -> float:

@@ -13,7 +13,7 @@ from aegis.accounts import views as accounts_views
 from aegis.admin import views as admin_views
 from aegis.audit import Audit, Event
 from aegis.db import Database
-from aegis.login import factors
+from aegis.login import factors, flood
 from aegis.login import views as login_views
 from aegis.mfa import views as mfa_views
 from aegis.ops import entry, housekeeping
@@ -109,7 +109,13 @@ class Aegis:
             app.extensions[metrics_views.EXTENSION] = Metrics(Path(values.metrics_folder).absolute())
         pages.register(app)
         starts = (housekeeping.starter(app), app.extensions["aegis"].sender.start)
-        edge = Edge(app.wsgi_app, configured, was_asked, check.fast_paths(app), lambda: _run_all(starts))
+        edge = Edge(
+            app.wsgi_app,
+            configured,
+            was_asked,
+            {**check.fast_paths(app), **flood.fast_paths(app)},
+            lambda: _run_all(starts),
+        )
         app.wsgi_app = edge  # type: ignore[method-assign]
 
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import unicodedata
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from werkzeug.security import generate_password_hash
 
 from aegis.errors import Busy, InvalidInput
 from aegis.passwords import Hasher, Verdict, judge, normalise
+from aegis.passwords import gate as gate_module
 from aegis.passwords.gate import Gate
 from tests.properties import given, settings, st
 
@@ -554,6 +556,59 @@ class TestBoundedWork:
         for thread in threads:
             thread.join()
         assert (most, inside) == (2, 0)
+
+    def test_one_at_a_time_is_at_the_desk_and_others_are_while_it_computes(self) -> None:
+        gate = Gate("test", parallel=2, queue=6, wait_s=30)
+        lock, together = threading.Lock(), threading.Barrier(2)
+        at_desk = most = 0
+
+        def work() -> None:
+            nonlocal at_desk, most
+            with gate.desk():
+                with lock:
+                    at_desk += 1
+                    most = max(most, at_desk)
+                time.sleep(0.001)
+                with lock:
+                    at_desk -= 1
+                gate.run(lambda: together.wait(30))  # both get here, as the desk is free meanwhile
+
+        threads = [threading.Thread(target=work) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert (most, at_desk) == (1, 0)
+
+    def test_the_desk_is_free_again_after_an_error_inside_and_aside(self) -> None:
+        gate = Gate("test", parallel=1, queue=0, wait_s=1)
+
+        def fail() -> None:
+            raise LookupError
+
+        for act in (fail, lambda: gate.run(fail)):
+            with pytest.raises(LookupError), gate.desk():
+                act()
+        with gate.desk():
+            assert gate.run(lambda: 7) == 7
+
+    def test_whoever_waits_for_the_desk_too_long_is_sent_away(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(gate_module, "DESK_S", 0.01)
+        gate, outcome = Gate("test", parallel=1, queue=1, wait_s=1), []
+
+        def enter() -> None:
+            try:
+                with gate.desk():
+                    outcome.append("in")
+            except Busy:
+                outcome.append("busy")
+
+        with gate.desk():
+            visitor = threading.Thread(target=enter)
+            visitor.start()
+            visitor.join()
+        enter()
+        assert outcome == ["busy", "in"]
 
     def test_a_forked_child_starts_with_all_places_free(self) -> None:
         """In the child, the threads that hold the parent's places do not exist and give nothing back."""

@@ -31,19 +31,19 @@ def with_password(
     anything is computed, when too many attempts failed, and Busy, before anything is asked, in a flood. Raises
     SecondFactorRequired when the password is right and not enough.
     """
-    application.hasher.gate.check()
-    row = accounts.find_row(name)
-    device_token = devices.token_of(came.device, application.keyring)
-    subjects = _counted(application, name, row, device_token, client)
-    try:
-        with throttle.attempt("login", subjects, client, row.id if row is not None else None) as attempt:
-            _check(application, row, password)
-            attempt.succeed()
-    except errors.InvalidCredentials:
-        _record_failure(application, name, row, client)
-        raise
-    proven = Proven(row.id, "password", sessions.PASSWORD_LEVEL, subjects[0].kind)
-    return machine.go_on(application, proven, client, came)
+    with application.hasher.gate.desk():
+        row = accounts.find_row(name)
+        device_token = devices.token_of(came.device, application.keyring)
+        subjects = _counted(application, name, row, device_token, client)
+        try:
+            with throttle.attempt("login", subjects, client, row.id if row is not None else None) as attempt:
+                _check(application, row, password)
+                attempt.succeed()
+        except errors.InvalidCredentials:
+            _record_failure(application, name, row, client)
+            raise
+        proven = Proven(row.id, "password", sessions.PASSWORD_LEVEL, subjects[0].kind)
+        return machine.go_on(application, proven, client, came)
 
 
 def with_passkey(application: State, answered: Answered, client: Client, came: Came = _ALONE) -> SignedIn:

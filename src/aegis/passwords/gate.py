@@ -1,6 +1,7 @@
 """A door that lets a few computations in at a time, a few more wait, and sends the rest away.
 
-What is let in may be computed by threads of low priority, so that other requests do not wait for a processor behind it.
+What is let in is computed by threads of low priority, and what surrounds it by one thread at a time, so that other requests
+do not wait for a processor or the interpreter behind it.
 """
 
 import os
@@ -15,6 +16,9 @@ from aegis import tally
 from aegis.errors import Busy
 
 Result = TypeVar("Result")
+
+DESK_S = 2.0
+"""How long work that was admitted waits for its turn."""
 
 NICENESS = 10
 """A tenth of the processor beside a thread of normal priority, and all of it beside none (sched(7))."""
@@ -58,6 +62,8 @@ class Gate:
         self._admitted = _Places(self._parallel + self._queue)
         self._running = threading.BoundedSemaphore(self._parallel)
         self._workers = ThreadPoolExecutor(self._parallel, "aegis-slow", _give_way)
+        self._desk = threading.Lock()
+        self._here = threading.local()
         self.running = 0
 
     def _refuse(self) -> NoReturn:
@@ -86,10 +92,48 @@ class Gate:
             admitted.give_back()
 
     @contextmanager
+    def desk(self) -> Iterator[None]:
+        """Admit work whose costly part `run` does; the rest of it is done by one thread of the process at a time.
+
+        Twenty sign-ins at once that all ask the database would take the interpreter's lock from everybody else in turns.
+        Raises Busy like `queue`.
+        """
+        with self.queue():
+            self._take_desk()
+            try:
+                yield
+            finally:
+                self._leave_desk()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Let others work while the block waits for them; it counts as waiting. Raises Busy if the queue is full."""
+        if not getattr(self._here, "is_at_desk", False):
+            with self.queue():
+                yield
+            return
+        self._leave_desk()
+        try:
+            yield
+        finally:
+            self._take_desk()
+
+    def _take_desk(self) -> None:
+        """Wait for the desk, not longer than others may be held up by a database that hangs."""
+        if not self._desk.acquire(timeout=DESK_S):
+            self._refuse()
+        self._here.is_at_desk = True
+
+    def _leave_desk(self) -> None:
+        if getattr(self._here, "is_at_desk", False):
+            self._here.is_at_desk = False
+            self._desk.release()
+
+    @contextmanager
     def place(self) -> Iterator[None]:
         """Hold one place while the block runs; raise Busy if there is none and none comes free in time."""
         running = self._running  # a fork inside the block must not mix old and new
-        with self.queue():
+        with self.aside():
             if not running.acquire(timeout=self._wait_s):
                 self._refuse()
             self.running += 1  # for metrics alone: a lost update would show a wrong number, and stop nothing

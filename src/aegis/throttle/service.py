@@ -99,10 +99,12 @@ def _spend(application: State, keys: Sequence[Key]) -> Spent:
             full = [key.name for key, wait_ms in zip(keys, spent.waits_ms, strict=True) if wait_ms]
             judged_now = counters.in_flight.of(full)
         if not judged_now:
-            if judged_before.keys() & set(full):  # they were judged while we asked, and may have given it back
+            if judged_before.keys() & set(
+                full
+            ):  # they were judged while we asked, and may have given it back
                 continue
             return spent
-        with application.hasher.gate.queue():
+        with application.hasher.gate.aside():
             if not counters.in_flight.wait_for_less(judged_now, until - clock.monotonic()):
                 return spent
 

@@ -55,7 +55,7 @@ class Edge:
         fast_paths: dict[str, FastPath],
         on_first_request: Callable[[], None],
     ) -> None:
-        """`asked` tells whether an answer depends on who is asking; `fast_paths` answer GET ahead of Flask."""
+        """`asked` tells whether an answer depends on who is asking; `fast_paths` answer ahead of Flask."""
         settings = configured.settings
         self._inner = inner
         self._asked = asked
