@@ -1,5 +1,6 @@
 """Each server of the contract, started by its literal line, serves, and ends without cutting anybody off."""
 
+import contextlib
 import re
 import signal
 import socket
@@ -152,3 +153,22 @@ def _negotiated(server, cert):
         context.wrap_socket(plain, server_hostname="localhost") as secure,
     ):
         return secure.selected_alpn_protocol() or "http/1.1"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("aegis", "serve", "--port", "{port}", "--workers", "1"),
+        ("waitress-serve", "--port={port}", "--threads=1", "app:app"),
+    ],
+    ids=["granian", "waitress"],
+)
+def test_slow_bodies_hold_no_thread(words, migrated_database):
+    """Sixty registrations that never end are taken in beside the threads; gunicorn leaves that to nginx."""
+    head = b"POST /api/register HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 60\r\n\r\n{"
+    settings = production(migrated_database("sqlite"), AEGIS_ALLOW_SQLITE="1", AEGIS_THREADS="33")
+    with Server(*words, environ=settings) as server, contextlib.ExitStack() as stack:
+        for _ in range(60):
+            slow = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            slow.sendall(head)
+        assert Caller(server).ask("GET", "/api/content").status_code == 200
