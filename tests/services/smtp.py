@@ -86,12 +86,11 @@ class Smtp:
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()
         implicit = self._context if self.tls == "implicit" else None
-        self._server = self._loop.run_until_complete(
-            self._loop.create_server(self._session, "127.0.0.1", 0, ssl=implicit)
-        )
-        self.port: int = self._server.sockets[0].getsockname()[1]
         self._thread = threading.Thread(target=self._loop.run_forever, name="smtp")
         self._thread.start()
+        opened = self._loop.create_server(self._session, "127.0.0.1", 0, ssl=implicit)
+        self._server = asyncio.run_coroutine_threadsafe(opened, self._loop).result(10)
+        self.port: int = self._server.sockets[0].getsockname()[1]
         return self
 
     def __exit__(self, *_: object) -> None:
