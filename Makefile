@@ -58,5 +58,5 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 lock: setup ## compile the locks anew from pyproject.toml and requirements/*.in (UPGRADE=--upgrade)
 	@$(COMPILE) $(UPGRADE) requirements/tools.in -o requirements/tools.txt
 	@$(COMPILE) $(UPGRADE) requirements/build.in -o requirements/build.txt
-	@$(COMPILE) $(UPGRADE) pyproject.toml --extra redis -c requirements/build.txt -o requirements/runtime.txt
-	@$(COMPILE) $(UPGRADE) pyproject.toml requirements/development.in --extra redis -o requirements/development.txt
+	@$(COMPILE) $(UPGRADE) pyproject.toml --extra redis --extra geoip -c requirements/build.txt -o requirements/runtime.txt
+	@$(COMPILE) $(UPGRADE) pyproject.toml requirements/development.in --extra redis --extra geoip -o requirements/development.txt

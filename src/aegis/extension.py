@@ -29,7 +29,7 @@ from aegis.sessions import views as sessions_views
 from aegis.sessions.interface import was_asked
 from aegis.throttle import Counters
 from aegis.tokens import Keyring
-from aegis.web import bodies, client, faults, openapi
+from aegis.web import bodies, client, faults, openapi, places
 from aegis.web.edge import Edge
 
 
@@ -79,6 +79,7 @@ class Aegis:
             Audit(keyring),
             uploads.make(values),
             mail.Sender(app, values),
+            _places(values),
             factors.of,
             is_current or _has_tables,
         )
@@ -160,6 +161,13 @@ def _has_tables(database: Database) -> bool:
         return set(metadata.tables) <= set(sa.inspect(database.engine).get_table_names())
     except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
         raise errors.Unavailable from error
+
+
+def _places(values: settings.Settings) -> places.Places:
+    try:
+        return places.Places(values.geoip)
+    except ValueError as fault:
+        raise settings.ConfigurationError([f"AEGIS_GEOIP: {fault}."]) from None
 
 
 def _counters(values: settings.Settings) -> Counters:

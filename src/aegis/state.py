@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aegis.throttle import Counters
     from aegis.tokens import Keyring
     from aegis.uploads import Uploads
+    from aegis.web.places import Places
 
 
 @dataclasses.dataclass
@@ -31,6 +32,7 @@ class State:
     audit: "Audit"
     uploads: "Uploads"
     sender: "Sender"
+    places: "Places"
     factors: "Callable[[str, str], Factors]"
     """The second factors of an account, by its id and role; the room of signing in knows them all."""
     is_current: "Callable[[Database], bool]"

@@ -49,6 +49,7 @@ def test_the_list_shows_each_own_session(app: flask.Flask, clock: Clock, anna: B
         "id",
         "device",
         "address",
+        "place",
         "method",
         "started_at",
         "last_used_at",

@@ -20,7 +20,8 @@ def post(
     does not know it. One that `can_be_undone` carries a link that takes the account back to the address it goes to; what is
     not critical is left out for those who do not want it. Raises AssertionError outside of a transaction.
     """
-    row, settings = store.find(account_id), state.current().settings
+    row, application = store.find(account_id), state.current()
+    settings, place = application.settings, application.places.of(client.address).name
     if row is None or not row.email or not mail.is_on(settings) or (row.mutes_notices and not is_critical):
         return
     link = ""
@@ -35,7 +36,7 @@ def post(
         what=what,
         when=f"{clock.as_datetime(clock.now()):%-d %B %Y, %H:%M} UTC",
         device="those who run this site" if is_ours else device.describe(client.user_agent),
-        address=client.address,
+        address=f"{client.address} ({place})" if place else client.address,
         member_since=f"{clock.as_datetime(row.created_at):%-d %B %Y}",
         undo_link=link,
         hours=UNDO_LIFETIME_S // 3600,

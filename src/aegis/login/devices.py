@@ -6,7 +6,7 @@ there. It says "this browser was here" and nothing more: it never stands for a p
 
 from typing import NamedTuple
 
-from aegis import audit, clock, db, errors, tokens
+from aegis import audit, clock, db, errors, state, tokens
 from aegis.accounts import notices
 from aegis.audit import Event
 from aegis.login import store
@@ -18,6 +18,9 @@ KEPT_S = 180 * 86_400
 
 PER_ACCOUNT = 50
 """More than anybody owns; the longest unseen goes."""
+
+SIGN_INS = 20
+"""The last sign-ins whose countries are no news."""
 
 _PURPOSE = "device"
 
@@ -59,7 +62,20 @@ def remember(account_id: str, token: str | None, client: Client, keyring: Keyrin
             identity = {"account_id": account_id, "token_hash": new_hash, "id": tokens.new_id()}
             store.add({**identity, **seen, "first_seen_at": now})
             store.remove(account_id, [device.id for device in list_of(account_id)[PER_ACCOUNT:]])
+        elif _is_abroad(account_id, client):
+            notices.post(account_id, "You signed in from another country", client, is_critical=False)
     return keyring.sign(_PURPOSE, new)
+
+
+def _is_abroad(account_id: str, client: Client) -> bool:
+    """Tell whether a sign-in comes from a country that none of the last ones came from, as far as places are known."""
+    places = state.current().places
+    here = places.of(client.address).country
+    if not here:
+        return False
+    before = audit.search(account_id=account_id, events=[Event.LOGIN_SUCCESS], limit=SIGN_INS)
+    countries = {places.of(seen.address).country for seen in before} - {""}
+    return bool(countries) and here not in countries
 
 
 def list_of(account_id: str) -> list[Device]:

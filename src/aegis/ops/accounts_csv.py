@@ -123,6 +123,7 @@ def _values(fields: dict[str, str], faults: list[str]) -> dict[str, Any]:
         "username_canonical": canonical,
         "email": address and address.display,
         "email_canonical": address and address.canonical,
+        "email_verified_at": now if address else None,
         "password_hash": password_hash,
         "role": role,
         "is_active": is_active == "1",

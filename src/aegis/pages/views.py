@@ -363,6 +363,7 @@ def _own_sessions() -> list[dict[str, Any]]:
             "id": item.id,
             "device": device.describe(item.user_agent),
             "address": item.address,
+            "place": state.current().places.of(item.address).name,
             "method": _METHODS.get(item.method, ""),
             "started_at": clock.as_datetime(item.started_at),
             "last_used_at": clock.as_datetime(item.last_used_at),

@@ -1,6 +1,6 @@
 """Shapes of answers about sessions and who holds them."""
 
-from aegis import clock
+from aegis import clock, state
 from aegis.sessions.model import Account
 from aegis.sessions.service import Listed
 from aegis.web import Answer, device
@@ -42,6 +42,7 @@ class ListedSession(Answer):
     id: str
     device: str
     address: str
+    place: str
     method: str
     started_at: str
     last_used_at: str
@@ -55,6 +56,7 @@ class ListedSession(Answer):
             id=item.id,
             device=device.describe(item.user_agent),
             address=item.address,
+            place=state.current().places.of(item.address).name,
             method=item.method,
             started_at=clock.as_text(item.started_at),
             last_used_at=clock.as_text(item.last_used_at),

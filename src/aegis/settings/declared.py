@@ -306,6 +306,13 @@ class Settings(Abuse):
         "A mailbox outside of this machine that gets the ends of the record each hour.",
         rule="MAIL_URL too",
     )
+    geoip: str = setting(
+        "AEGIS_GEOIP",
+        parse.string,
+        "",
+        "File that knows where addresses are, in MaxMind's format (.mmdb); sessions and notices then name the place.",
+        rule="can be read",
+    )
     workers: int = setting(
         "AEGIS_WORKERS",
         parse.integer(1, 256),
