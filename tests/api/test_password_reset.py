@@ -212,7 +212,9 @@ def test_an_unknown_address_costs_the_same_work(new_app: NewApp, sqlite_url: str
         token = person.token()
         recorder.take()
         person.post(FORGOT, json={"email": email}, headers={"X-CSRFToken": token})
-        seen.append([re.split("VALUES|WHERE", statement)[0] for statement in recorder.take()])
+        seen.append(
+            [re.sub(r"\d+", "0", re.split("VALUES|WHERE", statement)[0]) for statement in recorder.take()]
+        )
     assert len(rows(app, "outbox")) == 4
     assert seen[0] == seen[1]
     with app.app_context():

@@ -69,7 +69,7 @@ def test_production_in_ten_lines_is_that(postgres_url: str, tmp_path: Path) -> N
     _assert_true(done, README)
     assert len(done) == 10
     assert done[-1].output.count('{"status":"healthy"}') == 1
-    assert "16 checks: 15 ok" in done[-2].output
+    assert "18 checks: 15 ok" in done[-2].output
 
 
 def _filled_example(**values: str) -> str:
@@ -110,11 +110,11 @@ def _has_words(command: list[str], shown: str) -> bool:
 
 def test_the_checklist_has_the_checks_of_the_commands_in_their_order() -> None:
     text = CHECKLIST.read_text()
-    before, after = _ids(text, "Before: 16 checks"), _ids(text, "After: 8 checks")
+    before, after = _ids(text, "Before: 18 checks"), _ids(text, "After: 8 checks")
 
     assert before == list(doctor.CHECKLIST.titles())
     assert after == list(verify.CHECKLIST.titles())
-    assert (len(before), len(after)) == (16, 8)
+    assert (len(before), len(after)) == (18, 8)
 
 
 def test_the_checklist_has_three_steps_and_seven_troubles() -> None:

@@ -16,7 +16,7 @@ import pytest
 from argon2 import _password_hasher
 from werkzeug.security import generate_password_hash
 
-from aegis.errors import Busy, InvalidInput
+from aegis.errors import Busy, InvalidInput, Unavailable
 from aegis.passwords import Hasher, Verdict, judge, normalise
 from aegis.passwords import gate as gate_module
 from aegis.passwords.gate import Gate
@@ -600,15 +600,15 @@ class TestBoundedWork:
             try:
                 with gate.desk():
                     outcome.append("in")
-            except Busy:
-                outcome.append("busy")
+            except Unavailable:
+                outcome.append("unavailable")
 
         with gate.desk():
             visitor = threading.Thread(target=enter)
             visitor.start()
             visitor.join()
         enter()
-        assert outcome == ["busy", "in"]
+        assert outcome == ["unavailable", "in"]
 
     def test_a_forked_child_starts_with_all_places_free(self) -> None:
         """In the child, the threads that hold the parent's places do not exist and give nothing back."""

@@ -134,10 +134,14 @@ def register(  # noqa: PLR0913 - each is something an account has, or what it is
         "password_changed_at": now,
     }
     try:
-        with db.transaction():
+        with contextlib.ExitStack() as stack:
+            asks = address if is_proven_later else None
+            may_send = asks and stack.enter_context(verification.budget(application, asks, client))
+            stack.enter_context(db.transaction())
             store.add(values)
-            if address and is_proven_later:
-                verification.send(str(values["id"]), str(values["username"]), address, browser)
+            if asks:
+                account_id, name = str(values["id"]), str(values["username"])
+                verification.send(account_id, name, asks, browser, is_quiet=not may_send)
     except db.Duplicate:
         taken = "username" if store.find_by_username(str(canonical)) is not None else "email"
         raise errors.InvalidInput(fields={taken: _TAKEN[taken]}) from None

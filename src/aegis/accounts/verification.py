@@ -4,6 +4,8 @@ An address that is not proven is kept beside the account's own, as `pending_emai
 keeps nobody from proving that it is theirs. Whether an address is known already is told to its owner alone, by mail.
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from aegis import audit, clock, db, errors, mail, proofs, state, throttle
@@ -67,7 +69,7 @@ def is_proven(row: Any, address: Address | None) -> bool:
 def begin(application: State, row: Any, address: Address, browser: str | None, client: Client) -> None:
     """Send a code to an address that is to be the account's. Raises RateLimited."""
     with (
-        throttle.attempt("code", _limits(application, address.canonical, client), client, row.id),
+        throttle.attempt("code", _limits(application, address.canonical, client, row.id), client, row.id),
         db.transaction(),
     ):
         if row.email_canonical != address.canonical:
@@ -75,18 +77,34 @@ def begin(application: State, row: Any, address: Address, browser: str | None, c
         send(row.id, row.username, address, browser)
 
 
-def send(account_id: str | None, username: str, address: Address, browser: str | None) -> None:
+@contextlib.contextmanager
+def budget(application: State, address: Address, client: Client) -> Iterator[bool]:
+    """Take one of the mails that may go to an address; tell whether there was one. For registering, which has its own limit."""
+    mailbox = Subject("mailbox", address.canonical, application.settings.limit_code_mailbox)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(throttle.attempt("code", [mailbox], client))
+            is_left = True
+        except errors.RateLimited:
+            is_left = False
+        yield is_left
+
+
+def send(
+    account_id: str | None, username: str, address: Address, browser: str | None, *, is_quiet: bool = False
+) -> None:
     """Write the mail with the code to the outbox, in the running transaction.
 
-    Somebody else's proven address gets a mail that says so, and nobody's gets none; the same work is done, and the code is known
-    to nobody.
+    Somebody else's proven address gets a mail that says so; nobody's, and one that got enough mails (`is_quiet`), gets none. The same
+    work is done, and a code that did not leave is known to nobody.
     """
     issued = proofs.issue(VERIFY, account_id, address.canonical, KEPT_S, browser)
     owner = store.find_by_email(address.canonical)
+    is_silent = is_quiet or account_id is None
     if owner is not None and owner.email_verified_at is not None and account_id not in {None, owner.id}:
-        mail.post("address_known", owner.email, username=owner.username)
+        mail.post("address_known", None if is_silent else owner.email, username=owner.username)
     else:
-        to = address.display if account_id is not None else None
+        to = None if is_silent else address.display
         minutes = state.current().settings.email_code_s // 60
         mail.post("verify", to, username=username, code=issued.code, minutes=minutes)
 
@@ -99,7 +117,7 @@ def send_unless_good(application: State, row: Any, browser: str | None, client: 
         return
     try:
         with (
-            throttle.attempt("code", _limits(application, address.canonical, client), client, row.id),
+            throttle.attempt("code", _limits(application, address.canonical, client, row.id), client, row.id),
             db.transaction(),
         ):
             send(row.id, row.username, address, browser)
@@ -114,10 +132,11 @@ def resend(application: State, email: str, holder: Holder, client: Client) -> No
     """
     _require(application)
     address = _parsed(email)
-    with throttle.attempt("code", _limits(application, address.canonical, client), client):
-        row = _asker(address, holder)
-        with db.transaction():
-            send(row.id if row else None, row.username if row else "", address, holder.browser)
+    row = _asker(address, holder)
+    account_id = row.id if row else None
+    limits = _limits(application, address.canonical, client, account_id)
+    with throttle.attempt("code", limits, client), db.transaction():
+        send(row.id if row else None, row.username if row else "", address, holder.browser)
 
 
 def expected(application: State, holder: Holder) -> str | None:
@@ -180,11 +199,13 @@ def _take(proof: Proof, client: Client) -> None:
     store.change(account_id, {**proven, "pending_email": None})
 
 
-def _limits(application: State, canonical: str, client: Client) -> list[Subject]:
+def _limits(application: State, canonical: str, client: Client, account_id: str | None) -> list[Subject]:
+    """Return what a mail counts against: the mailbox, who had it sent, and the network."""
     settings = application.settings
     network = throttle.network(client.address, settings.limit_ipv6_prefix)
     return [
         Subject("mailbox", canonical, settings.limit_code_mailbox),
+        Subject("account", account_id or f"nobody {canonical}", settings.limit_code_mailbox),
         Subject("address", network, settings.limit_code_address),
     ]
 

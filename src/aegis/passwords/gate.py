@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import NoReturn, TypeVar
 
 from aegis import tally
-from aegis.errors import Busy
+from aegis.errors import Busy, Unavailable
 
 Result = TypeVar("Result")
 
@@ -96,7 +96,7 @@ class Gate:
         """Admit work whose costly part `run` does; the rest of it is done by one thread of the process at a time.
 
         Twenty sign-ins at once that all ask the database would take the interpreter's lock from everybody else in turns.
-        Raises Busy like `queue`.
+        Raises Busy like `queue`, and Unavailable when those before it are held up.
         """
         with self.queue():
             self._take_desk()
@@ -119,9 +119,9 @@ class Gate:
             self._take_desk()
 
     def _take_desk(self) -> None:
-        """Wait for the desk, not longer than others may be held up by a database that hangs."""
+        """Wait for the desk. Raises Unavailable when it stays taken: nothing but a database that hangs holds it so long."""
         if not self._desk.acquire(timeout=DESK_S):
-            self._refuse()
+            raise Unavailable
         self._here.is_at_desk = True
 
     def _leave_desk(self) -> None:
