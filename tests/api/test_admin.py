@@ -132,6 +132,21 @@ def test_an_unknown_account_is_404(admin: Browser) -> None:
     assert_refused(admin.get(f"{USERS}/{'x' * 22}"), 404, "not_found")
 
 
+def test_a_notice_of_what_an_administrator_did_does_not_tell_from_where(
+    app: flask.Flask, admin: Browser
+) -> None:
+    signed_in(app, "dora", email="dora@mail.test")
+    admin.environ_base["REMOTE_ADDR"] = "198.51.100.77"
+    for act in ("revoke-sessions", "reset-mfa"):
+        assert admin.write(f"{USERS}/{id_of(app, 'dora')}/{act}").status_code == 200
+    mails = app.extensions["aegis"].sender.transport.messages
+    told = [mail.get_body(("plain",)).get_content() for mail in mails if mail["To"] == "dora@mail.test"]
+    assert len(told) == 2
+    for text in told:
+        assert "From: those who run this site\n" in text
+        assert "198.51.100.77" not in text
+
+
 def test_one_account_is_shown_without_a_secret(app: flask.Flask, admin: Browser, anna: Browser) -> None:
     shown = admin.get(f"{USERS}/{id_of(app, 'anna')}")
     assert shown.json["user"]["username"] == "anna"

@@ -427,7 +427,7 @@ def revoke_sessions(
         ended = sessions.revoke_all(account_id, but=but)
         if ended:
             what = "Your other sessions were ended" if but else "Your sessions were ended"
-            notices.post(account_id, what, client, is_critical=False)
+            notices.post(account_id, what, client, actor_id=actor_id, is_critical=False)
     audit.record(
         Event.SESSIONS_REVOKED, client, account_id=account_id, actor_id=actor_id, sessions_ended=ended
     )

@@ -106,7 +106,7 @@ def reset(account_id: str, client: Client = OPERATOR, actor_id: str | None = Non
     with db.transaction():
         removed = authenticators.remove_all(account_id) + passkeys.remove_all(account_id)
         ended = sessions.revoke_all(account_id)
-        notices.post(account_id, "All second factors of your account were removed", client)
+        notices.post(account_id, "All second factors of your account were removed", client, actor_id=actor_id)
     told = {"removed": removed, "sessions_ended": ended}
     audit.record(Event.FACTORS_RESET, client, account_id=account_id, actor_id=actor_id, **told)
     return removed

@@ -99,9 +99,8 @@ def _spend(application: State, keys: Sequence[Key]) -> Spent:
             full = [key.name for key, wait_ms in zip(keys, spent.waits_ms, strict=True) if wait_ms]
             judged_now = counters.in_flight.of(full)
         if not judged_now:
-            if judged_before.keys() & set(
-                full
-            ):  # they were judged while we asked, and may have given it back
+            # Those who held it may have been judged while we asked, and have given it back.
+            if judged_before.keys() & set(full) and clock.monotonic() < until:
                 continue
             return spent
         with application.hasher.gate.aside():
