@@ -28,6 +28,7 @@ def entered(app: flask.Flask, browser: Browser | None = None) -> Browser:
     return browser
 
 
+@pytest.mark.control("ASVS-5.0-6.3.5")
 def test_a_device_that_is_not_known_is_told_the_first_and_a_known_one_are_not(app: flask.Flask) -> None:
     anna = entered(app)
     entered(app, anna)

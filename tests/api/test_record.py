@@ -326,7 +326,14 @@ def assert_joined(told: list[dict[str, Any]], row: dict[str, Any], scene: Scene)
 
 
 @pytest.mark.control(
-    "ASVS-5.0-16.2.1", "ASVS-5.0-16.2.4", "ASVS-5.0-16.2.5", "ASVS-5.0-16.3.3", "ASVS-5.0-16.4.1"
+    "ASVS-5.0-16.2.1",
+    "ASVS-5.0-16.2.4",
+    "ASVS-5.0-16.2.5",
+    "ASVS-5.0-16.3.3",
+    "ASVS-5.0-16.4.1",
+    "CS-LOG-1",
+    "ASVS-5.0-16.3.1",
+    "ASVS-5.0-16.2.2",
 )
 @pytest.mark.parametrize("event", Event)
 def test_each_event_is_a_row_and_a_line_of_the_request_that_caused_it(scene: Scene, event: Event) -> None:

@@ -73,6 +73,7 @@ def account(app: flask.Flask) -> dict[str, object]:
     return next(row for row in rows(app, "accounts") if row["username"] == "anna")
 
 
+@pytest.mark.control("ASVS-5.0-6.3.7")
 def test_a_password_that_a_thief_changed_is_void_and_the_owner_chooses_the_next(
     app: flask.Flask, anna: Browser
 ) -> None:
@@ -183,6 +184,7 @@ def test_of_parallel_undoings_one_succeeds(new_app: NewApp, migrated_url: str) -
     assert sorted(answer.status_code for answer in answers) == [200, 400, 400, 400]
 
 
+@pytest.mark.control("CS-RESET-6")
 def test_opening_the_link_changes_nothing_and_leaves_no_token_behind(app: flask.Flask, anna: Browser) -> None:
     change_password(anna)
     path = f"/account/undo?token={token_in(notices(app, OLD)[-1])}"

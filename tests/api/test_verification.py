@@ -66,7 +66,7 @@ def account(app: flask.Flask, name: str = "anna") -> dict[str, object]:
     return next(row for row in rows(app, "accounts") if row["username"] == name)
 
 
-@pytest.mark.control("ASVS-5.0-6.5.1", "ASVS-5.0-6.6.2")
+@pytest.mark.control("ASVS-5.0-6.5.1", "ASVS-5.0-6.6.2", "CS-EMAIL-1")
 def test_nobody_signs_in_before_the_code_that_went_to_the_address(app: flask.Flask) -> None:
     anna = register(app)
     assert_refused(anna.sign_in(), 403, "email_unverified")
@@ -114,7 +114,7 @@ def test_a_code_is_good_in_the_browser_or_for_the_account_that_asked(lenient: fl
     assert anna.sign_in().status_code == 200
 
 
-@pytest.mark.control("ASVS-5.0-6.5.5")
+@pytest.mark.control("ASVS-5.0-6.5.5", "CS-EMAIL-2")
 def test_a_code_is_good_for_ten_minutes(app: flask.Flask, clock: Clock) -> None:
     anna = register(app)
     code = code_in(mails(app)[0])
@@ -170,6 +170,7 @@ def test_four_wrong_codes_do_not(app: flask.Flask) -> None:
     assert confirm(anna, code).status_code == 200
 
 
+@pytest.mark.control("CS-EMAIL-2")
 def test_of_parallel_confirmations_one_succeeds(new_app: NewApp, migrated_url: str) -> None:
     app = new_app(DATABASE_URL=migrated_url, AEGIS_EMAIL_VERIFICATION="required", AEGIS_DATABASE_TIMEOUT="20")
     anna = register(app)
@@ -184,7 +185,7 @@ def test_of_parallel_confirmations_one_succeeds(new_app: NewApp, migrated_url: s
     assert sorted(answer.status_code for answer in answers) == [200] + [400] * 5
 
 
-@pytest.mark.control("ASVS-5.0-6.3.8")
+@pytest.mark.control("ASVS-5.0-6.3.8", "CS-EMAIL-4")
 def test_whether_an_address_is_known_is_told_to_its_owner_alone(app: flask.Flask) -> None:
     add_account(app, "olga", email="anna@mail.test")
     unknown = register(app, "eve", "eve@mail.test")
@@ -279,6 +280,7 @@ def test_mails_to_one_address_are_limited_and_a_sign_in_goes_on_without(app: fla
     assert_refused(anna.sign_in(), 403, "email_unverified")
 
 
+@pytest.mark.control("CS-EMAIL-4", "ASVS-5.0-2.4.1")
 def test_registering_fills_nobody_s_mailbox(app: flask.Flask, clock: Clock) -> None:
     people = [register(app, f"person{number}") for number in range(7)]
     assert len(mails(app)) == 5
@@ -297,6 +299,7 @@ def test_one_account_does_not_write_to_many_mailboxes(lenient: flask.Flask) -> N
     assert answers == [200] * 5 + [429]
 
 
+@pytest.mark.control("ASVS-5.0-6.3.7")
 def test_a_new_address_counts_after_its_code_and_the_old_one_is_told(lenient: flask.Flask) -> None:
     anna = signed_in(lenient, "anna", email="old@mail.test")
     asked = anna.write("/api/profile/change-email", {"email": EMAIL})
@@ -421,6 +424,7 @@ def test_a_dump_of_the_tables_proves_nothing(app: flask.Flask) -> None:
     assert code not in str([rows(app, table) for table in ("proofs", "outbox", "accounts", "audit")])
 
 
+@pytest.mark.control("CS-EMAIL-3")
 @pytest.mark.parametrize(
     "email",
     ["müller+kurs@bücher.test", f"{'a' * 64}@{'b' * 60}.{'c' * 60}.{'d' * 60}.test", "ANNA@MAIL.TEST"],
@@ -431,6 +435,7 @@ def test_unusual_addresses_are_proven_too(app: flask.Flask, email: str) -> None:
     assert anna.sign_in(email).status_code == 200
 
 
+@pytest.mark.control("ASVS-5.0-1.3.11")
 @pytest.mark.parametrize(
     "email", ["anna@mail.test\r\nBcc: eve@mail.test", "anna\n@mail.test", "a" * 250 + "@mail.test"]
 )
