@@ -4,7 +4,7 @@ import flask
 import pytest
 
 from tests.codes import enrol
-from tests.factories import Browser, add_account, assert_refused, at_once, change, rows, signed_in
+from tests.factories import Browser, add_account, assert_refused, at_once, change, form_to, rows, signed_in
 from tests.fixtures import Clock, NewApp
 
 USERS, AUDIT = "/api/admin/users", "/api/admin/audit"
@@ -130,6 +130,32 @@ def test_an_unknown_account_is_404(admin: Browser) -> None:
     for act in ("deactivate", "activate", "revoke-sessions", "reset-mfa"):
         assert_refused(admin.write(f"{USERS}/{'x' * 22}/{act}"), 404, "not_found")
     assert_refused(admin.get(f"{USERS}/{'x' * 22}"), 404, "not_found")
+
+
+@pytest.mark.parametrize("by", ["json", "page"])
+def test_one_session_of_somebody_is_ended_and_the_others_stay(
+    app: flask.Flask, admin: Browser, anna: Browser, by: str
+) -> None:
+    phone = app.test_client()
+    phone.sign_in("anna")
+    target, [session] = (
+        id_of(app, "anna"),
+        [item["id"] for item in phone.get("/api/sessions").json["sessions"] if item["is_current"]],
+    )
+    if by == "json":
+        done = admin.write(f"{USERS}/{target}/sessions/{session}", method="DELETE")
+        assert done.status_code == 200
+    else:
+        assert form_to(admin.page(f"/admin/users/{target}"), f"/admin/users/{target}/sessions/{session}/end")
+        done = admin.submit(f"/admin/users/{target}/sessions/{session}/end")
+        assert done.headers["Location"] == f"/admin/users/{target}"
+    assert (phone.is_signed_in(), anna.is_signed_in()) == (False, True)
+    [event] = [row for row in rows(app, "audit") if row["event"] == "session_terminated"]
+    assert (event["account_id"], event["actor_id"]) == (target, id_of(app, "head"))
+    again = admin.write(f"{USERS}/{target}/sessions/{session}", method="DELETE")
+    assert_refused(again, 404, "not_found")
+    other = admin.write(f"{USERS}/{id_of(app, 'head')}/sessions/{session}", method="DELETE")
+    assert_refused(other, 404, "not_found")
 
 
 def test_a_notice_of_what_an_administrator_did_does_not_tell_from_where(

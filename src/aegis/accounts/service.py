@@ -434,10 +434,11 @@ def revoke_sessions(
     return ended
 
 
-def end_session(account_id: str, session_id: str, client: Client) -> None:
+def end_session(account_id: str, session_id: str, client: Client, actor_id: str | None = None) -> None:
     """End one session of the account. Raises NotFound for any other id."""
     sessions.revoke(account_id, session_id)
-    audit.record(Event.SESSION_ENDED, client, account_id=account_id, session=session_id, reason="revoked")
+    told = {"session": session_id, "reason": "revoked"}
+    audit.record(Event.SESSION_ENDED, client, account_id=account_id, actor_id=actor_id, **told)
 
 
 def take_back(account_id: str, address: str, password_hash: str, frozen_until: int) -> None:

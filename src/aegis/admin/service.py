@@ -56,6 +56,11 @@ def revoke_sessions(own: Session, account_id: str, client: Client) -> int:
     return accounts.revoke_sessions(accounts.get(account_id).id, client, own.account_id)
 
 
+def end_session(own: Session, account_id: str, session_id: str, client: Client) -> None:
+    """End one session of an account. Raises NotFound for an account or a session that is not there."""
+    accounts.end_session(accounts.get(account_id).id, session_id, client, own.account_id)
+
+
 def reset_factors(own: Session, account_id: str, client: Client) -> int:
     """Take all second factors from somebody else and return how many. Raises NotFound, or Conflict for oneself."""
     account = accounts.get(account_id)

@@ -100,6 +100,15 @@ def revoke_sessions(account_id: str) -> Done:
     return Done(message=f"{ended} {'session has' if ended == 1 else 'sessions have'} ended.")
 
 
+@blueprint.delete("/users/<account_id>/sessions/<session_id>")
+@admin_required
+@operation(answers={200: Done}, errors=(errors.NotFound,))
+def end_session(account_id: str, session_id: str) -> Done:
+    """End one session of an account, in every process at once."""
+    service.end_session(signed_in(), account_id, session_id, client())
+    return Done(message="The session has ended.")
+
+
 @blueprint.post("/users/<account_id>/reset-mfa")
 @admin_required
 @operation(answers={200: Done}, errors=(errors.NotFound, errors.Conflict))

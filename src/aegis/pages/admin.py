@@ -51,6 +51,17 @@ def admin_set_role(account_id: str) -> ResponseReturnValue:
     )
 
 
+@blueprint.post("/admin/users/<account_id>/sessions/<session_id>/end")
+@admin_required
+def admin_end_session(account_id: str, session_id: str) -> ResponseReturnValue:
+    """End one session."""
+    return _done(
+        account_id,
+        lambda: service.end_session(signed_in(), account_id, session_id, client()),
+        "The session has ended.",
+    )
+
+
 @blueprint.post("/admin/users/<account_id>/<act>")
 @admin_required
 def admin_act(account_id: str, act: str) -> ResponseReturnValue:
