@@ -610,6 +610,32 @@ class TestBoundedWork:
         enter()
         assert outcome == ["unavailable", "in"]
 
+    def test_whoever_waits_behind_one_that_was_held_up_does_not_wait_once_more(self) -> None:
+        gate, outcome = Gate("test", parallel=1, queue=1, wait_s=1), []
+
+        def enter() -> None:
+            try:
+                with gate.desk():
+                    outcome.append("in")
+            except Unavailable:
+                outcome.append("unavailable")
+
+        visitor = threading.Thread(target=enter)
+
+        def be_held_up() -> None:
+            with gate.desk():
+                visitor.start()
+                while gate.waiting < 2:  # both were admitted
+                    time.sleep(0.001)
+                time.sleep(0.05)
+                raise Unavailable
+
+        with pytest.raises(Unavailable):
+            be_held_up()
+        visitor.join()
+        enter()
+        assert outcome == ["unavailable", "in"]
+
     def test_a_forked_child_starts_with_all_places_free(self) -> None:
         """In the child, the threads that hold the parent's places do not exist and give nothing back."""
         script = """

@@ -64,6 +64,7 @@ class Gate:
         self._workers = ThreadPoolExecutor(self._parallel, "aegis-slow", _give_way)
         self._desk = threading.Lock()
         self._here = threading.local()
+        self._held_up = 0
         self.running = 0
 
     def _refuse(self) -> NoReturn:
@@ -102,6 +103,9 @@ class Gate:
             self._take_desk()
             try:
                 yield
+            except Unavailable:
+                self._held_up += 1  # at the desk alone, so no update is lost
+                raise
             finally:
                 self._leave_desk()
 
@@ -120,7 +124,13 @@ class Gate:
 
     def _take_desk(self) -> None:
         """Wait for the desk. Raises Unavailable when it stays taken: nothing but a database that hangs holds it so long."""
+        seen = self._held_up
         if not self._desk.acquire(timeout=DESK_S):
+            raise Unavailable
+        if (
+            self._held_up != seen
+        ):  # the one before waited in vain for the database: waiting as long once more helps nobody
+            self._desk.release()
             raise Unavailable
         self._here.is_at_desk = True
 
