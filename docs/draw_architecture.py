@@ -21,6 +21,7 @@ WORDS = {
     "mfa": "second factors",
     "passkeys": "WebAuthn",
     "reset": "forgotten passwords",
+    "privacy": "own data",
     "proofs": "codes by mail",
     "accounts": "register, find, change",
     "csrf": "did one of our own pages send this?",

@@ -7,6 +7,7 @@ import flask
 
 from academy import cli_courses, migrate, migrate_cli
 from academy.courses import publishing
+from academy.courses import service as courses_service
 from academy.courses import views as courses_views
 from academy.pages import views as pages_views
 from aegis import Aegis
@@ -35,7 +36,13 @@ def create_app(config: object | None = None, *, environ: Mapping[str, str] | Non
             with app.app_context():
                 publishing.publish_first(SAMPLE)
 
-    Aegis(app, environ=environ, prepare=prepare, is_current=migrate.is_current)
+    Aegis(
+        app,
+        environ=environ,
+        prepare=prepare,
+        is_current=migrate.is_current,
+        personal=courses_service.personal,
+    )
     application: State = app.extensions["aegis"]
     logs.configure(application.settings)
     app.register_blueprint(courses_views.blueprint)

@@ -22,6 +22,7 @@ from aegis.ops.metrics import views as metrics_views
 from aegis.ops.metrics.service import Metrics
 from aegis.passkeys import views as passkeys_views
 from aegis.passwords import Hasher
+from aegis.privacy import views as privacy_views
 from aegis.reset import views as reset_views
 from aegis.schema import metadata
 from aegis.sessions import check
@@ -48,10 +49,13 @@ class Aegis:
         environ: Mapping[str, str] | None = None,
         prepare: Callable[[Database], None] | None = None,
         is_current: Callable[[Database], bool] | None = None,
+        personal: Callable[[str], Mapping[str, Any]] | None = None,
     ) -> None:
         """Read and judge the settings, then wire the rooms.
 
         `prepare` brings an embedded SQLite up to date at its first use; without it the tables are created.
+        `personal` returns what the application keeps of an account, by file name, for the copy that its owner takes along; rows of
+        the application's that hang on an account by a foreign key are erased with it.
         `is_current` tells whether the schema has all steps of this release; without it, whether all tables are there.
         Raises ConfigurationError with every problem when the process could not run safely.
         """
@@ -81,6 +85,7 @@ class Aegis:
             mail.Sender(app, values),
             _places(values),
             factors.of,
+            personal or (lambda _: {}),
             is_current or _has_tables,
         )
         app.session_interface = flask_login.AdoptedSessions()
@@ -99,6 +104,7 @@ class Aegis:
             passkeys_views.blueprint,
             reset_views.blueprint,
             reset_views.undoing,
+            privacy_views.blueprint,
             admin_views.blueprint,
             mfa_views.blueprint,
             ops_views.blueprint,

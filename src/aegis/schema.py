@@ -57,6 +57,7 @@ accounts = sa.Table(
     sa.Column("avatar", text(40)),
     sa.Column("must_change_password", sa.Boolean),
     sa.Column("pending_email", text(320)),
+    sa.Column("erase_at", sa.BigInteger, index=True),
 )
 
 sessions = sa.Table(

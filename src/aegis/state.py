@@ -1,8 +1,8 @@
 """What one application holds while it runs: settings, keys, database. Nothing here is global."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 import flask
 
@@ -35,6 +35,8 @@ class State:
     places: "Places"
     factors: "Callable[[str, str], Factors]"
     """The second factors of an account, by its id and role; the room of signing in knows them all."""
+    personal: "Callable[[str], Mapping[str, Any]]"
+    """What the host application keeps of a person, by account id, under the names of its files."""
     is_current: "Callable[[Database], bool]"
     """Whether the schema is the one that this release expects; the host application knows, as migrations are its own."""
 

@@ -296,6 +296,29 @@ def _(scene: Scene) -> None:
     scene.secrets.update({token, undone.json["reset_token"]})
 
 
+@causes(Event.DATA_EXPORTED)
+def _(scene: Scene) -> None:
+    assert scene.anna.get("/api/account/export").status_code == 200
+
+
+@causes(Event.DELETION_ASKED)
+def leave(scene: Scene) -> None:
+    assert scene.anna.write("/api/account", method="DELETE").status_code == 200
+
+
+@causes(Event.DELETION_WITHDRAWN)
+def _(scene: Scene) -> None:
+    leave(scene)
+    scene.sign_in("anna")
+
+
+@causes(Event.ACCOUNT_DELETED)
+def _(scene: Scene) -> None:
+    leave(scene)
+    scene.clock.advance(7 * 86_400)
+    within(scene, housekeeping.purge)
+
+
 @causes(Event.DEVICE_FORGOTTEN)
 def _(scene: Scene) -> None:
     [device] = scene.anna.get("/api/devices").json["devices"]
@@ -312,6 +335,7 @@ WITHOUT_REQUEST = {
     Event.BREAK_GLASS_MADE,
     Event.ACCOUNTS_IMPORTED,
     Event.ACCOUNTS_EXPORTED,
+    Event.ACCOUNT_DELETED,
 }
 """What the platform does by itself, or the operator on the command line."""
 
@@ -349,7 +373,7 @@ def test_each_event_is_a_row_and_a_line_of_the_request_that_caused_it(scene: Sce
         assert_joined(told, written[-1], scene)
 
     everything = scene.everything()
-    assert scene.id_of("anna") in everything
+    assert scene.id_of("head") in everything
     assert len(scene.secrets) > 10
     assert [secret for secret in scene.secrets if secret in everything] == []
     assert "forged" not in {line["event"] for line in scene.log()}

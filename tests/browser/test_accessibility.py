@@ -12,6 +12,7 @@ LEARNER = (
     "/",
     "/profile",
     "/account/security",
+    "/account/data",
     "/account/second-factor",
     "/reauthenticate",
     "/courses/safe-accounts",

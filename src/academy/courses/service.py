@@ -205,6 +205,29 @@ def set_progress(account_id: str, course: Course, lesson_slug: str, status: Stat
     return progress(account_id, course)
 
 
+def personal(account_id: str) -> dict[str, Any]:
+    """Return what the platform keeps of a person: courses, progress and notes."""
+    return {
+        "courses": [
+            {"course": row.slug, "enrolled_at": clock.as_text(row.enrolled_at)}
+            for row in store.list_enrolments(account_id)
+        ],
+        "progress": [
+            {
+                "course": row.course,
+                "lesson": row.lesson,
+                "status": row.status,
+                "updated_at": clock.as_text(row.updated_at),
+            }
+            for row in store.list_all_progress(account_id)
+        ],
+        "notes": [
+            {"course": row.slug, "content": row.content, "updated_at": clock.as_text(row.updated_at)}
+            for row in store.list_notes(account_id)
+        ],
+    }
+
+
 def note(account_id: str, course: Course) -> Note:
     """Return the account's own note; it needs no enrolment."""
     row = store.find_note(account_id, course.id)

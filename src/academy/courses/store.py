@@ -208,3 +208,32 @@ def upsert(
     else:
         other = postgresql.insert(table).values(**values)
         db.change(other.on_conflict_do_update(index_elements=keys, set_=changed))
+
+
+def list_enrolments(account_id: str) -> Sequence[sa.Row[Any]]:
+    """Return the courses of an account."""
+    joined = enrolments.join(courses, courses.c.id == enrolments.c.course_id)
+    chosen = sa.select(courses.c.slug, enrolments.c.enrolled_at).select_from(joined)
+    return db.rows(chosen.where(enrolments.c.account_id == account_id).order_by(courses.c.slug))
+
+
+def list_all_progress(account_id: str) -> Sequence[sa.Row[Any]]:
+    """Return the progress of an account in all courses."""
+    joined = lesson_progress.join(lessons, lessons.c.id == lesson_progress.c.lesson_id).join(
+        courses, courses.c.id == lessons.c.course_id
+    )
+    columns = (
+        courses.c.slug.label("course"),
+        lessons.c.slug.label("lesson"),
+        lesson_progress.c.status,
+        lesson_progress.c.updated_at,
+    )
+    chosen = sa.select(*columns).select_from(joined).where(lesson_progress.c.account_id == account_id)
+    return db.rows(chosen.order_by(courses.c.slug, lessons.c.position))
+
+
+def list_notes(account_id: str) -> Sequence[sa.Row[Any]]:
+    """Return the notes of an account."""
+    joined = notes.join(courses, courses.c.id == notes.c.course_id)
+    chosen = sa.select(courses.c.slug, notes.c.content, notes.c.updated_at).select_from(joined)
+    return db.rows(chosen.where(notes.c.account_id == account_id).order_by(courses.c.slug))

@@ -369,7 +369,7 @@ def set_role(account_id: str, role: str, client: Client = OPERATOR, actor_id: st
         raise errors.InvalidInput(fields={"role": f"Must be one of {', '.join(ROLES)}."})
     with db.transaction():
         if role != "admin":
-            _keep_an_admin(account_id)
+            keep_an_admin(account_id)
         store.change(account_id, {"role": role})
         ended = sessions.revoke_all(account_id)
     told: dict[str, str | int] = {"role": role, "sessions_ended": ended}
@@ -391,7 +391,7 @@ def is_only_admin(account_id: str) -> bool:
     return [row.id for row in store.list_active_admins()] == [account_id]
 
 
-def _keep_an_admin(account_id: str) -> None:
+def keep_an_admin(account_id: str) -> None:
     """Refuse to take the last administrator away; of two at once that take each other away, one waits and is refused."""
     admins = [row.id for row in store.list_active_admins()]
     if account_id not in admins:
@@ -411,7 +411,7 @@ def activate(account_id: str, client: Client = OPERATOR, actor_id: str | None = 
 def deactivate(account_id: str, client: Client = OPERATOR, actor_id: str | None = None) -> None:
     """Shut the account out and end all its sessions. Raises Conflict for the last administrator."""
     with db.transaction():
-        _keep_an_admin(account_id)
+        keep_an_admin(account_id)
         store.change(account_id, {"is_active": False})
         ended = sessions.revoke_all(account_id)
     audit.record(

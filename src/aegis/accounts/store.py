@@ -29,6 +29,24 @@ def add(values: dict[str, Any]) -> None:
     db.change(sa.insert(accounts).values(**values))
 
 
+def stay(account_id: str) -> bool:
+    """Forget that the account is to be erased; tell whether it was."""
+    leaving = sa.and_(accounts.c.id == account_id, accounts.c.erase_at.is_not(None))
+    return db.change(sa.update(accounts).where(leaving).values(erase_at=None)) == 1
+
+
+def list_leaving(now: int, batch: int) -> Sequence[sa.Row[Any]]:
+    """Return up to `batch` accounts whose time has come."""
+    due = sa.select(accounts.c.id, accounts.c.avatar).where(accounts.c.erase_at <= now)
+    return db.rows(due.order_by(accounts.c.erase_at).limit(batch))
+
+
+def erase(account_id: str, now: int) -> bool:
+    """Delete an account and what hangs on it, unless it stays after all."""
+    due = sa.and_(accounts.c.id == account_id, accounts.c.erase_at <= now)
+    return db.change(sa.delete(accounts).where(due)) == 1
+
+
 def lock(account_id: str) -> None:
     """Make other changes of the account wait for this transaction; a read that follows sees the latest state."""
     db.change(sa.update(accounts).where(accounts.c.id == account_id).values(id=account_id))

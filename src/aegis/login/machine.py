@@ -6,8 +6,8 @@
 from typing import NamedTuple
 
 from aegis import audit, errors, tokens
+from aegis.accounts import leaving, verification
 from aegis.accounts import store as accounts
-from aegis.accounts import verification
 from aegis.accounts.factors import forced_step
 from aegis.audit import Event
 from aegis.login import devices, factors, pending
@@ -59,6 +59,7 @@ def go_on(application: State, proven: Proven, client: Client, came: Came) -> Sig
         verification.send_unless_good(application, row, browser, client)
         audit.record(Event.LOGIN_FAILURE, client, account_id=row.id, reason="email_unverified")
         raise verification.Unverified(browser)
+    leaving.withdraw(row.id, client)
     token = sessions.start(
         row.id,
         application.settings,

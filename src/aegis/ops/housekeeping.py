@@ -12,6 +12,7 @@ from collections.abc import Callable
 import flask
 
 from aegis import audit, clock, errors, proofs, state, throttle
+from aegis.accounts import leaving
 from aegis.audit import Event
 from aegis.login import devices, pending
 from aegis.mfa import service as mfa
@@ -94,7 +95,7 @@ def reseal(waiting: threading.Event, batch: int = service.PURGE_BATCH) -> None:
 
 
 def purge(pause: threading.Event | None = None, batch: int = service.PURGE_BATCH) -> int:
-    """Delete all expired sessions, unseen devices, abandoned sign-ins and empty counters batch by batch; return how many sessions went."""
+    """Delete all expired sessions, unseen devices, abandoned sign-ins, accounts that left and empty counters batch by batch; return how many sessions went."""
     settings = state.current().settings
     waiting = pause or threading.Event()
     gone = _in_batches(lambda: service.purge(settings, batch), waiting)
@@ -103,6 +104,7 @@ def purge(pause: threading.Event | None = None, batch: int = service.PURGE_BATCH
     _in_batches(lambda: pending.purge(batch), waiting)
     _in_batches(lambda: challenges.purge(batch), waiting)
     _in_batches(lambda: proofs.purge(batch), waiting)
+    _in_batches(lambda: leaving.erase_due(state.current(), batch), waiting)
     return gone
 
 

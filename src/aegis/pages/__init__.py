@@ -14,6 +14,7 @@ from aegis.pages import (  # noqa: F401 - some only add routes
     again,
     factors,
     passkeys,
+    privacy,
     reset,
     verify,
     views,

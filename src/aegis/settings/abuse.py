@@ -74,6 +74,12 @@ class Abuse:
         limit.Limit(30, 3600),
         "Requests for such codes, and wrong ones, from one address.",
     )
+    limit_export_account: limit.Limit = setting(
+        "AEGIS_LIMIT_EXPORT_ACCOUNT",
+        limit.read,
+        limit.Limit(5, 3600),
+        "Copies of the own data that one account may take along.",
+    )
     limit_register_address: limit.Limit = setting(
         "AEGIS_LIMIT_REGISTER_ADDRESS",
         limit.read,

@@ -306,6 +306,13 @@ class Settings(Abuse):
         "A mailbox outside of this machine that gets the ends of the record each hour.",
         rule="MAIL_URL too",
     )
+    deletion_grace_s: int = setting(
+        "AEGIS_ACCOUNT_DELETION_GRACE",
+        parse.integer(0, 90 * DAY_S),
+        7 * DAY_S,
+        "How long an account stays after its owner deleted it; signing in before keeps it.",
+        unit="seconds",
+    )
     geoip: str = setting(
         "AEGIS_GEOIP",
         parse.string,
