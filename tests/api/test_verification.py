@@ -266,6 +266,22 @@ def test_people_from_before_prove_their_address_at_the_next_sign_in(
     assert anna.sign_in().status_code == 200
 
 
+def test_signing_in_with_another_browser_moves_the_code_there(app: flask.Flask) -> None:
+    anna = register(app)
+    [mail] = mails(app)
+    other = app.test_client()
+    other.token()
+    assert_refused(other.sign_in("anna"), 403, "email_unverified")
+    assert_refused(confirm(anna, code_in(mail)), 400, "invalid_input")
+    assert confirm(other, code_in(mails(app)[1])).status_code == 200
+
+
+def test_a_script_does_not_void_the_code_of_a_browser(app: flask.Flask) -> None:
+    anna = register(app)
+    assert_refused(app.test_client().sign_in("anna"), 403, "email_unverified")
+    assert confirm(anna, code_in(mails(app)[-1])).status_code == 200
+
+
 def test_whom_the_operator_created_is_believed(app: flask.Flask) -> None:
     assert signed_in(app, "anna", email=EMAIL).is_signed_in()
     assert signed_in(app, "ben").is_signed_in()

@@ -109,10 +109,16 @@ def send(
         mail.post("verify", to, username=username, code=issued.code, minutes=minutes)
 
 
-def send_unless_good(application: State, row: Any, browser: str | None, client: Client) -> None:
-    """Send a code to an account that proved its password and waits for its address, unless one is on its way."""
+def send_unless_good(
+    application: State, row: Any, browser: str, client: Client, *, is_known_browser: bool
+) -> None:
+    """Send a code to an account that proved its password and waits for its address, unless one is on its way.
+
+    A program that keeps no cookies could not give one: it voids none that waits elsewhere.
+    """
     address = addresses.parse(waiting(row) or "")
-    proof = proofs.held(VERIFY, address.canonical, Holder(None, browser))
+    holder = Holder(None, browser) if is_known_browser else Holder(row.id, None)
+    proof = proofs.held(VERIFY, address.canonical, holder)
     if proof is not None and proofs.has_good_code(proof):
         return
     try:

@@ -56,7 +56,8 @@ def go_on(application: State, proven: Proven, client: Client, came: Came) -> Sig
         pending.begin(row.id, proven.method, came.browser, known.names)
     if verification.shuts_out(application, row):
         browser = came.browser or tokens.new_id()
-        verification.send_unless_good(application, row, browser, client)
+        is_known = came.browser is not None
+        verification.send_unless_good(application, row, browser, client, is_known_browser=is_known)
         audit.record(Event.LOGIN_FAILURE, client, account_id=row.id, reason="email_unverified")
         raise verification.Unverified(browser)
     leaving.withdraw(row.id, client)
