@@ -1,5 +1,6 @@
 """What belongs to a person: a copy to take along, and an account that goes when its owner does."""
 
+import contextlib
 import io
 import json
 import zipfile
@@ -9,6 +10,7 @@ import flask
 import pytest
 
 from academy.courses import publishing
+from aegis.errors import Unavailable
 from aegis.ops import housekeeping
 from tests.api.test_courses import COURSE
 from tests.codes import enrol
@@ -183,15 +185,22 @@ def test_the_last_administrator_stays(app: flask.Flask) -> None:
 def test_a_sign_in_at_the_last_moment_and_the_erasure_end_in_one_of_both(
     new_app: NewApp, migrated_url: str
 ) -> None:
+    """MariaDB may end a deadlock of both by a 503 for one; whoever is let in has an account."""
     app = new_app(DATABASE_URL=migrated_url, AEGIS_DATABASE_TIMEOUT="20", AEGIS_ACCOUNT_DELETION_GRACE="0")
+
+    def erase() -> None:
+        with contextlib.suppress(Unavailable):  # housekeeping comes again
+            purge(app)
+
     for number in range(4):
         name = f"person{number}"
         signed_in(app, name).write(ACCOUNT, method="DELETE")
         browser = app.test_client()
-        answer, _ = at_once([lambda browser=browser, name=name: browser.sign_in(name), lambda: purge(app)])
+        answer, _ = at_once([lambda browser=browser, name=name: browser.sign_in(name), erase])
         stays = any(row["username"] == name for row in rows(app, "accounts"))
-        assert answer.status_code in {200, 401}
-        assert browser.is_signed_in() == stays == (answer.status_code == 200)
+        assert answer.status_code in {200, 401, 503}
+        assert browser.is_signed_in() == (answer.status_code == 200)
+        assert stays or answer.status_code != 200
 
 
 def test_the_page_does_the_same(app: flask.Flask, anna: Browser) -> None:
