@@ -138,3 +138,12 @@ def test_heads_are_read_from_exported_lines_as_well() -> None:
 
     assert audit.heads_in([formats.json_line(PLAIN)]) == mac
     assert audit.heads_in([f"Jan 15 08:00:01 relay {formats.syslog(PLAIN)}"]) == mac
+
+
+@pytest.mark.parametrize("event", audit.Event)
+def test_each_event_has_a_severity_in_every_format(event: audit.Event) -> None:
+    seen = PLAIN._replace(event=event.value)
+    assert SYSLOG.fullmatch(formats.syslog(seen))
+    header, _ = cef(formats.cef(seen))
+    assert header[4] == event
+    assert 0 <= int(header[6]) <= 10
