@@ -326,13 +326,8 @@ def test_six_processes_may_be_the_first_to_use_an_embedded_database(sqlite_url: 
         for _ in range(6)
     ]
     results = [process.communicate(timeout=120) for process in processes]
-    told = [
-        [
-            line for line in output.splitlines() if not line.startswith("INFO ")
-        ]  # the housekeeper may log meanwhile
-        for output, _ in results
-    ]
-    assert told == [["['safe-accounts']"]] * 6, results
+    # The housekeeper of such a process may log beside what is printed.
+    assert ["['safe-accounts']" in output for output, _ in results] == [True] * 6, results
 
 
 def test_an_in_memory_database_is_prepared_too() -> None:
