@@ -87,6 +87,13 @@ def test_an_address_must_be_given_where_it_is_required(app: flask.Flask) -> None
     assert rows(app, "accounts") == []
 
 
+def test_the_form_asks_for_an_address_where_it_is_required(app: flask.Flask, lenient: flask.Flask) -> None:
+    field = re.compile(r'<input id="email"[^>]*>')
+    assert [
+        " required" in field.findall(place.test_client().get("/register").text)[0] for place in (app, lenient)
+    ] == [True, False]
+
+
 def test_where_it_is_optional_people_sign_in_and_the_address_counts_later(lenient: flask.Flask) -> None:
     anna = register(lenient)
     assert anna.sign_in().status_code == 200
@@ -183,6 +190,33 @@ def test_of_parallel_confirmations_one_succeeds(new_app: NewApp, migrated_url: s
     body, headers = {"email": EMAIL, "code": code}, {"X-CSRFToken": token}
     answers = at_once([lambda copy=copy: copy.post(VERIFY, json=body, headers=headers) for copy in copies])
     assert sorted(answer.status_code for answer in answers) == [200] + [400] * 5
+
+
+@pytest.mark.control("ASVS-5.0-6.6.3")
+def test_parallel_guesses_are_no_more_than_five(new_app: NewApp, migrated_url: str) -> None:
+    app = new_app(DATABASE_URL=migrated_url, AEGIS_EMAIL_VERIFICATION="required", AEGIS_DATABASE_TIMEOUT="20")
+    anna = register(app)
+    code = code_in(mails(app)[0])
+    token, tasks = anna.token(), []
+    for number in range(8):
+        copy = app.test_client()
+        copy._cookies = dict(anna._cookies)
+        wrong = {"email": EMAIL, "code": f"{(int(code) + number + 1) % 10**8:08d}"}
+        tasks.append(
+            lambda copy=copy, wrong=wrong: copy.post(VERIFY, json=wrong, headers={"X-CSRFToken": token})
+        )
+    assert {answer.status_code for answer in at_once(tasks)} == {400}
+    assert [row["attempts_left"] for row in rows(app, "proofs")] == [0]
+    assert_refused(confirm(anna, code), 400, "invalid_input")
+
+
+def test_of_two_that_prove_one_address_at_once_one_has_it(new_app: NewApp, migrated_url: str) -> None:
+    app = new_app(DATABASE_URL=migrated_url, AEGIS_EMAIL_VERIFICATION="required", AEGIS_DATABASE_TIMEOUT="20")
+    people = [register(app, name) for name in ("anna", "olga", "ines")]
+    codes = [code_in(mail) for mail in mails(app)]
+    tasks = [lambda own=own, code=code: confirm(own, code) for own, code in zip(people, codes, strict=True)]
+    assert sorted(answer.status_code for answer in at_once(tasks)) == [200, 400, 400]
+    assert sum(row["email"] is not None for row in rows(app, "accounts")) == 1
 
 
 @pytest.mark.control("ASVS-5.0-6.3.8", "CS-EMAIL-4")

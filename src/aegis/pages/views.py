@@ -8,7 +8,7 @@ from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from aegis import clock, csrf, errors, sessions, state
-from aegis.accounts import schemas
+from aegis.accounts import schemas, verification
 from aegis.accounts import service as accounts
 from aegis.accounts import views as accounts_views
 from aegis.login import devices
@@ -106,7 +106,7 @@ def _ask_factor(refusal: errors.SecondFactorRequired) -> ResponseReturnValue:
 @blueprint.get("/register")
 def register() -> ResponseReturnValue:
     """Show the registration form."""
-    return form_page("aegis/register.html")
+    return _registration()
 
 
 @blueprint.post("/register", endpoint="register_post")
@@ -120,9 +120,14 @@ def register_post() -> ResponseReturnValue:
     except errors.EmailUnverified:
         return _verify_first()
     except (errors.InvalidInput, errors.Busy, errors.RateLimited) as error:
-        return form_page("aegis/register.html", error)
+        return _registration(error)
     flask.flash("Welcome. Your account was created and you are signed in.", "success")
     return _verify_first() if account.pending_email else onward()
+
+
+def _registration(error: errors.AegisError | None = None) -> ResponseReturnValue:
+    is_required = verification.is_required(state.current())
+    return form_page("aegis/register.html", error, email_is_required=is_required)
 
 
 def _verify_first() -> ResponseReturnValue:
@@ -342,6 +347,7 @@ def _profile(error: errors.AegisError | None = None) -> ResponseReturnValue:
         error,
         form={**stored, **flask.request.form},
         account=account,
+        email_is_required=verification.is_required(state.current()),
         avatar_url=accounts_views.avatar_url(account.avatar),
         avatar_mib=f"{settings.input_upload / 1_048_576:g}",
         avatar_side=settings.input_image_side,
