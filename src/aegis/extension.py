@@ -13,7 +13,7 @@ from aegis.accounts import views as accounts_views
 from aegis.admin import views as admin_views
 from aegis.audit import Audit, Event
 from aegis.db import Database
-from aegis.login import factors, flood
+from aegis.login import factors, flood, machine
 from aegis.login import views as login_views
 from aegis.mfa import views as mfa_views
 from aegis.ops import entry, housekeeping
@@ -85,6 +85,7 @@ class Aegis:
             mail.Sender(app, values),
             _places(values),
             factors.of,
+            machine.resume,
             personal or (lambda _: {}),
             is_current or _has_tables,
         )

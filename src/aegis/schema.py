@@ -78,6 +78,24 @@ sessions = sa.Table(
     sa.Column("address", text(45), nullable=False),
     sa.Column("browser_hash", digest()),
     sa.Column("forced_step", text(16)),
+    sa.Column("remembrance_id", text(22)),
+)
+
+remembrances = sa.Table(
+    "remembrances",
+    metadata,
+    sa.Column("id", text(22), primary_key=True),
+    sa.Column(
+        "account_id", text(22), sa.ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    sa.Column("series_hash", digest(), nullable=False, unique=True),
+    sa.Column("token_hash", digest(), nullable=False),
+    sa.Column("former_hash", digest()),
+    sa.Column("user_agent", text(255), nullable=False),
+    sa.Column("address", text(45), nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("used_at", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
 )
 
 pending_logins = sa.Table(
@@ -92,6 +110,7 @@ pending_logins = sa.Table(
     sa.Column("factor", text(16)),
     sa.Column("attempts_left", sa.SmallInteger, nullable=False),
     sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
+    sa.Column("stays", sa.Boolean),
 )
 
 authenticators = sa.Table(

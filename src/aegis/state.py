@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from aegis.db import Database
     from aegis.mail import Sender
     from aegis.passwords import Hasher
-    from aegis.sessions import Factors
+    from aegis.sessions import Factors, Resumed
     from aegis.throttle import Counters
     from aegis.tokens import Keyring
     from aegis.uploads import Uploads
+    from aegis.web import Client
     from aegis.web.places import Places
 
 
@@ -35,6 +36,8 @@ class State:
     places: "Places"
     factors: "Callable[[str, str], Factors]"
     """The second factors of an account, by its id and role; the room of signing in knows them all."""
+    resume: "Callable[[str, Client], Resumed | None]"
+    """Go on in a browser that stayed signed in, by what it keeps; None where the answer to the same is on its way."""
     personal: "Callable[[str], Mapping[str, Any]]"
     """What the host application keeps of a person, by account id, under the names of its files."""
     is_current: "Callable[[Database], bool]"

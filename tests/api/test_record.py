@@ -122,7 +122,12 @@ def scene(
     """Give the platform with anna and an administrator."""
     monkeypatch.setenv("FLASK_ENV", "testing")
     monkeypatch.setenv("DATABASE_URL", sqlite_url)
-    return Scene(new_app(DATABASE_URL=sqlite_url, AEGIS_EMAIL_VERIFICATION="optional"), clock)
+    return Scene(
+        new_app(
+            DATABASE_URL=sqlite_url, AEGIS_EMAIL_VERIFICATION="optional", AEGIS_REMEMBER_LIFETIME="1209600"
+        ),
+        clock,
+    )
 
 
 Act = Callable[[Scene], object]
@@ -192,6 +197,41 @@ def _(scene: Scene) -> None:
 def _(scene: Scene) -> None:
     for number in range(abuse.Abuse.limit_register_address.attempts + 1):
         register(scene, f"person{number}")
+
+
+def stay(scene: Scene) -> Browser:
+    browser = scene.visitor()
+    body = {"username": "anna", "password": PASSWORD, "remember": True}
+    assert browser.post("/api/login", json=body).status_code == 200
+    return browser
+
+
+@causes(Event.SESSION_RESUMED)
+def _(scene: Scene) -> None:
+    browser = stay(scene)
+    browser.delete_cookie("session")
+    assert browser.get("/api/profile").status_code == 200
+
+
+@causes(Event.REMEMBRANCE_ENDED)
+def _(scene: Scene) -> None:
+    browser = stay(scene)
+    [own] = browser.get("/api/remembered-browsers").json["browsers"]
+    ended = browser.write(f"/api/remembered-browsers/{own['id']}", method="DELETE")
+    assert ended.status_code == 200
+
+
+@causes(Event.REMEMBRANCE_COPIED)
+def _(scene: Scene) -> None:
+    browser = stay(scene)
+    copy = browser.get_cookie("remember")
+    assert copy is not None
+    browser.delete_cookie("session")
+    browser.get("/api/profile")
+    thief = scene.visitor()
+    thief.environ_base |= {"REMOTE_ADDR": "203.0.113.9"}
+    thief.set_cookie("remember", copy.value)
+    assert thief.get("/api/profile").status_code == 401
 
 
 @causes(Event.FACTOR_ASKED)

@@ -9,7 +9,7 @@ from aegis import audit, clock, db, errors, passwords, proofs, state, throttle, 
 from aegis.accounts import addresses, avatars, blocklist, names, notices, store, verification
 from aegis.audit import Event
 from aegis.passwords import Hasher
-from aegis.sessions import CHANGE_PASSWORD, Session
+from aegis.sessions import CHANGE_PASSWORD, Session, remembrance
 from aegis.sessions import service as sessions
 from aegis.settings import Settings
 from aegis.state import State
@@ -333,6 +333,7 @@ def change_password(  # noqa: PLR0913 - session, client and both passwords
         proofs.forget(row.id)
         notices.post(row.id, "Your password was changed", client, can_be_undone=True)
         ended = sessions.revoke_all(row.id, but=session.id)
+        remembrance.end_all(row.id)
         renewed = sessions.rotate(session, token, done=CHANGE_PASSWORD)
     audit.record(Event.PASSWORD_CHANGED, client, account_id=row.id, session=session.id, sessions_ended=ended)
     return renewed
@@ -439,6 +440,13 @@ def end_session(account_id: str, session_id: str, client: Client, actor_id: str 
     sessions.revoke(account_id, session_id)
     told = {"session": session_id, "reason": "revoked"}
     audit.record(Event.SESSION_ENDED, client, account_id=account_id, actor_id=actor_id, **told)
+
+
+def end_remembrance(account_id: str, remembrance_id: str, client: Client) -> None:
+    """Let a browser not stay signed in any more, and end what it opened. Raises NotFound for any other id."""
+    if not remembrance.end(account_id, remembrance_id):
+        raise errors.NotFound("There is no such browser.")
+    audit.record(Event.REMEMBRANCE_ENDED, client, account_id=account_id, remembrance=remembrance_id)
 
 
 def take_back(account_id: str, address: str, password_hash: str, frozen_until: int) -> None:

@@ -22,10 +22,17 @@ from aegis.accounts.schemas import (
 )
 from aegis.audit import sentences
 from aegis.proofs import Holder
-from aegis.sessions import CHANGE_PASSWORD
+from aegis.sessions import CHANGE_PASSWORD, remembrance
 from aegis.sessions import service as session_service
 from aegis.sessions.required import before, fresh_login_required, login_required, signed_in
-from aegis.sessions.schemas import Ended, ListedSession, SessionList, User
+from aegis.sessions.schemas import (
+    Ended,
+    ListedSession,
+    RememberedBrowser,
+    RememberedBrowsers,
+    SessionList,
+    User,
+)
 from aegis.web import client, operation, read_query, read_upload, takes_upload
 
 blueprint = flask.Blueprint("aegis_accounts", __name__, url_prefix="/api")
@@ -257,6 +264,40 @@ def end_other_sessions() -> Ended:
     own = signed_in()
     ended = service.revoke_sessions(own.account_id, client(), but=own.id)
     return Ended(message="All other sessions have ended.", ended=ended)
+
+
+@blueprint.get("/remembered-browsers")
+@login_required
+@operation(answers={200: RememberedBrowsers})
+def list_remembered() -> RememberedBrowsers:
+    """List the browsers that stay signed in, the latest used first."""
+    return RememberedBrowsers(browsers=own_remembered())
+
+
+def own_remembered() -> list[RememberedBrowser]:
+    """Return the own browsers that stay signed in; JSON and page views share it."""
+    own = signed_in()
+    current = remembrance.of_session(own.account_id, own.id)
+    return [RememberedBrowser.of(item, current) for item in remembrance.list_of(own.account_id)]
+
+
+@blueprint.delete("/remembered-browsers/<remembrance_id>")
+@login_required
+@operation(answers={200: Done}, errors=(errors.NotFound,))
+def end_remembrance(remembrance_id: str) -> Done:
+    """Let a browser not stay signed in any more, and end the sessions that it opened."""
+    forget_browser(remembrance_id)
+    return Done(message="That browser does not stay signed in any more.")
+
+
+def forget_browser(remembrance_id: str) -> None:
+    """Forget a browser; where it is this one, the request goes on as a visitor's. JSON and page views share it."""
+    own = signed_in()
+    is_this = remembrance.of_session(own.account_id, own.id) == remembrance_id
+    service.end_remembrance(own.account_id, remembrance_id, client())
+    if is_this:
+        sessions.forget_cookie()
+        sessions.remember(None)
 
 
 @blueprint.get("/activity")

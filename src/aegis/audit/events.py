@@ -28,6 +28,9 @@ class Event(enum.StrEnum):
     RECORD_READ = "authz_admin"
     SESSION_ENDED = "session_terminated"
     SESSIONS_REVOKED = "session_revoked"
+    SESSION_RESUMED = "session_resumed"
+    REMEMBRANCE_ENDED = "session_remembrance_ended"
+    REMEMBRANCE_COPIED = "session_remembrance_copied"
     SESSION_EXPIRED = "session_expired"
     SESSION_LATE_USE = "session_use_after_expire"
     ACCOUNT_CREATED = "user_created"
@@ -69,6 +72,7 @@ _WARNINGS = frozenset(
         Event.INPUT_REJECTED,
         Event.FORBIDDEN,
         Event.SESSION_LATE_USE,
+        Event.REMEMBRANCE_COPIED,
         Event.ROLE_CHANGED,
         Event.RECOVERY_CODE_USED,
         Event.FACTORS_RESET,

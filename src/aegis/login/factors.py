@@ -33,11 +33,15 @@ class Asked(NamedTuple):
 
 
 class Factor(Protocol):
-    """One kind of second factor. `is_fallback`: only beside another one. `is_comfort`: alone it is asked for by policy only."""
+    """One kind of second factor.
+
+    `is_fallback`: only beside another one. `is_comfort`: alone it is asked for by policy only. `is_two`: it is two factors in one.
+    """
 
     name: str
     is_fallback: bool
     is_comfort: bool
+    is_two: bool
 
     def is_enrolled(self, application: State, account_id: str) -> bool:
         """Tell whether the account has it."""
@@ -49,7 +53,7 @@ class Factor(Protocol):
 class Totp:
     """A code of an authenticator app."""
 
-    name, is_fallback, is_comfort = "totp", False, False
+    name, is_fallback, is_comfort, is_two = "totp", False, False, False
 
     def is_enrolled(self, application: State, account_id: str) -> bool:
         """Tell whether the account has one that counts."""
@@ -64,7 +68,7 @@ class Totp:
 class Passkey:
     """A passkey of the account. Whoever adds one for comfort keeps the password as a way in."""
 
-    name, is_fallback, is_comfort = "passkey", False, True
+    name, is_fallback, is_comfort, is_two = "passkey", False, True, True
 
     def is_enrolled(self, application: State, account_id: str) -> bool:
         """Tell whether the account has one that can be used."""
@@ -84,7 +88,7 @@ class Passkey:
 class RecoveryCode:
     """A code on paper."""
 
-    name, is_fallback, is_comfort = "recovery_code", True, False
+    name, is_fallback, is_comfort, is_two = "recovery_code", True, False, False
 
     def is_enrolled(self, application: State, account_id: str) -> bool:
         """Tell whether any is left."""
@@ -117,7 +121,8 @@ def of(account_id: str, role: str) -> Factors:
     application = state.current()
     found = [factor for factor in FACTORS.values() if factor.is_enrolled(application, account_id)]
     if all(factor.is_fallback for factor in found):
-        return Factors((), are_asked=False)
+        return Factors((), (), are_asked=False)
     chosen = any(not factor.is_fallback and not factor.is_comfort for factor in found)
     names = tuple(factor.name for factor in found)
-    return Factors(names, are_asked=chosen or application.settings.demands_factor(role))
+    alone = tuple(factor.name for factor in found if factor.is_two)
+    return Factors(names, alone, are_asked=chosen or application.settings.demands_factor(role))

@@ -5,24 +5,28 @@
 
 from typing import NamedTuple
 
-from aegis import audit, errors, tokens
-from aegis.accounts import leaving, verification
+from aegis import audit, clock, db, errors, state, tokens
+from aegis.accounts import leaving, notices, verification
 from aegis.accounts import store as accounts
 from aegis.accounts.factors import forced_step
 from aegis.audit import Event
 from aegis.login import devices, factors, pending
+from aegis.sessions import Resumed, remembrance
 from aegis.sessions import service as sessions
+from aegis.sessions.remembrance import Copied, Renewed, Worthless
 from aegis.state import State
 from aegis.web import Client
 
 
 class Came(NamedTuple):
-    """What the browser brought along: cookies, none of which proves anything by itself."""
+    """What the browser brought along: cookies, none of which proves anything by itself, and whether it is to stay signed in."""
 
     device: str | None = None
     browser: str | None = None
     replaces: str | None = None
     pending: str | None = None
+    remembrance: str | None = None
+    stays: bool = False
 
 
 class Proven(NamedTuple):
@@ -35,10 +39,11 @@ class Proven(NamedTuple):
 
 
 class SignedIn(NamedTuple):
-    """What the browser keeps: the session's token and the device's cookie."""
+    """What the browser keeps: the session's token, the device's cookie, and what it stays signed in by."""
 
     token: str
     device: str
+    remembrance: Renewed | None
 
 
 def go_on(application: State, proven: Proven, client: Client, came: Came) -> SignedIn:
@@ -53,7 +58,7 @@ def go_on(application: State, proven: Proven, client: Client, came: Came) -> Sig
     known = factors.of(row.id, row.role)
     if known.are_asked and proven.level < sessions.FACTORS_LEVEL:
         audit.record(Event.FACTOR_ASKED, client, account_id=row.id, method=proven.method)
-        pending.begin(row.id, proven.method, came.browser, known.names)
+        pending.begin(row.id, proven.method, came, known.names)
     if verification.shuts_out(application, row):
         browser = came.browser or tokens.new_id()
         is_known = came.browser is not None
@@ -61,19 +66,85 @@ def go_on(application: State, proven: Proven, client: Client, came: Came) -> Sig
         audit.record(Event.LOGIN_FAILURE, client, account_id=row.id, reason="email_unverified")
         raise verification.Unverified(browser)
     leaving.withdraw(row.id, client)
-    token = sessions.start(
+    stays = tokens.new_id() if came.stays else None
+    with db.transaction():
+        token = sessions.start(
+            row.id,
+            application.settings,
+            client,
+            method=proven.method,
+            level=proven.level,
+            forced_step=forced_step(application, row, known.names),
+            browser=came.browser,
+            replaces=came.replaces,
+            remembrance_id=stays,
+        )
+        kept = remembrance.begin(row.id, stays, application.settings, client) if stays else None
+    if came.remembrance:
+        forget(came.remembrance)
+    device_token = devices.token_of(came.device, application.keyring)
+    device = devices.remember(row.id, device_token, client, application.keyring)
+    signed = SignedIn(token, device, kept)
+    session = sessions.find(token, application.database, application.settings)
+    told = {
+        "method": proven.method,
+        "via": proven.via,
+        "session": session.id if session else None,
+        "remembrance": stays,
+    }
+    audit.record(Event.LOGIN_SUCCESS, client, account_id=row.id, **told)
+    return signed
+
+
+def resume(cookie: str, client: Client) -> Resumed | None:
+    """Go on in a browser that stayed signed in: a session of the lowest level, which must step up for anything sensitive.
+
+    What the browser keeps is good once. A copy that was used before ends all that came of it, and the owner is told. Returns None
+    where the answer to the same browser's other request is on its way.
+    """
+    application = state.current()
+    try:
+        with db.transaction():
+            kept = remembrance.renew(cookie, client)
+            if kept is None:
+                return None
+            token = _start_remembered(application, kept, client)
+    except Copied as copied:
+        _end_copied(copied, client)
+        return Resumed()
+    except (Worthless, errors.InvalidCredentials):
+        return Resumed()
+    audit.record(Event.SESSION_RESUMED, client, account_id=kept.account_id, remembrance=kept.id)
+    return Resumed(token, kept.cookie, kept.expires_at - clock.now())
+
+
+def _start_remembered(application: State, kept: Renewed, client: Client) -> str:
+    row = accounts.find(kept.account_id)
+    if row is None or verification.shuts_out(application, row):
+        raise Worthless
+    return sessions.start(
         row.id,
         application.settings,
         client,
-        method=proven.method,
-        level=proven.level,
-        forced_step=forced_step(application, row, known.names),
-        browser=came.browser,
-        replaces=came.replaces,
+        method="remembrance",
+        level=sessions.REMEMBERED_LEVEL,
+        forced_step=forced_step(application, row, factors.of(row.id, row.role).names),
+        remembrance_id=kept.id,
     )
-    device_token = devices.token_of(came.device, application.keyring)
-    signed = SignedIn(token, devices.remember(row.id, device_token, client, application.keyring))
-    session = sessions.find(token, application.database, application.settings)
-    told = {"method": proven.method, "via": proven.via, "session": session.id if session else None}
-    audit.record(Event.LOGIN_SUCCESS, client, account_id=row.id, **told)
-    return signed
+
+
+def _end_copied(copied: Copied, client: Client) -> None:
+    what = "What keeps a browser signed in was used twice, so somebody has a copy of it. All that it opened has ended"
+    with db.transaction():
+        if not remembrance.end(copied.account_id, copied.id):
+            return
+        notices.post(copied.account_id, what, client)
+    told = {"remembrance": copied.id}
+    audit.record(Event.REMEMBRANCE_COPIED, client, account_id=copied.account_id, **told)
+
+
+def forget(cookie: str) -> None:
+    """Forget the browser that keeps this, and end what it opened: it signed in anew, or out."""
+    found = remembrance.find(cookie)
+    if found is not None:
+        remembrance.end(*found)

@@ -4,10 +4,13 @@ Its token rides in a cookie of its own. It is good in the browser that began it,
 for a few attempts; each step is one conditional write.
 """
 
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from aegis import clock, errors, tokens
 from aegis.login import store
+
+if TYPE_CHECKING:
+    from aegis.login.machine import Came
 
 LASTS_S = 600
 """Ten minutes."""
@@ -22,6 +25,7 @@ class Pending(NamedTuple):
     account_id: str
     method: str
     is_untried: bool
+    stays: bool
 
 
 class SecondFactorRequired(errors.SecondFactorRequired):
@@ -33,9 +37,9 @@ class SecondFactorRequired(errors.SecondFactorRequired):
         self.token, self.browser = token, browser
 
 
-def begin(account_id: str, method: str, browser: str | None, methods: tuple[str, ...]) -> NoReturn:
+def begin(account_id: str, method: str, came: "Came", methods: tuple[str, ...]) -> NoReturn:
     """Note that the first factor was right, and refuse with what goes on. A browser that has no name gets one."""
-    token, browser = tokens.new_token(), browser or tokens.new_id()
+    token, browser = tokens.new_token(), came.browser or tokens.new_id()
     store.add_pending(
         {
             "token_hash": tokens.hash_token(token),
@@ -44,6 +48,7 @@ def begin(account_id: str, method: str, browser: str | None, methods: tuple[str,
             "method": method,
             "attempts_left": ATTEMPTS,
             "expires_at": clock.now() + LASTS_S,
+            "stays": came.stays,
         }
     )
     raise SecondFactorRequired(token, browser, methods)
@@ -56,7 +61,7 @@ def find(token: str | None, browser: str | None) -> Pending | None:
         return None
     if not tokens.equal(row.browser_hash, tokens.hash_token(browser or "")):
         return None
-    return Pending(row.account_id, row.method, row.attempts_left == ATTEMPTS)
+    return Pending(row.account_id, row.method, row.attempts_left == ATTEMPTS, bool(row.stays))
 
 
 def choose(token: str, factor: str) -> bool:

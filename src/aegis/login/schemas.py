@@ -5,17 +5,17 @@ from typing import Any
 from pydantic import Field
 
 from aegis.accounts.schemas import PASSWORD_FIELD_MAXIMUM
+from aegis.sessions.model import PASSWORD
 from aegis.sessions.schemas import User
 from aegis.web import Answer, Body
 
-PASSWORD = "password"  # noqa: S105 - a method's name
-
 
 class Login(Body):
-    """A user name or e-mail address, and the password."""
+    """A user name or e-mail address, the password, and whether the browser is to stay signed in."""
 
     username: str = Field(min_length=1, max_length=320)
     password: str = Field(min_length=1, max_length=PASSWORD_FIELD_MAXIMUM)
+    remember: bool = False
 
 
 class SecondFactor(Body):

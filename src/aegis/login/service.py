@@ -88,7 +88,7 @@ def with_factor(
             _warn(waiting.account_id, client)
         raise WrongFactor
     proven = Proven(waiting.account_id, factor, sessions.FACTORS_LEVEL, subject.kind)
-    return machine.go_on(application, proven, client, came)
+    return machine.go_on(application, proven, client, came._replace(stays=waiting.stays))
 
 
 def _warn(account_id: str, client: Client) -> None:
@@ -187,7 +187,7 @@ def again(application: State, session: Session, token: str, password: str, clien
     if attempt.is_failure:
         audit.record(Event.CONFIRM_FAILURE, client, account_id=session.account_id)
         raise errors.InvalidCredentials("The password is not right.")
-    renewed = sessions.rotate(session, token)
+    renewed = sessions.rotate(session, token, level=max(session.auth_level, sessions.PASSWORD_LEVEL))
     audit.record(Event.CONFIRMED, client, account_id=session.account_id, session=session.id)
     return renewed
 
@@ -198,8 +198,11 @@ def again_with_factor(  # noqa: PLR0913 - the session, and what was given
     """Confirm who is there by a second factor; return the session's new, fresh token. Its level is 2 then.
 
     Raises InvalidCredentials for a wrong or used answer, RateLimited after too many, NotSignedIn when the session ended
-    in the meantime.
+    in the meantime, ReauthenticationRequired for a code where nothing else was proven: then it would be one factor.
     """
+    known = factors.of(session.account_id, session.role)
+    if session.auth_level < sessions.PASSWORD_LEVEL and factor not in known.alone:
+        raise errors.ReauthenticationRequired(extra={"methods": sessions.ways_to_confirm(session, known)})
     subject = Subject("account", session.account_id, application.settings.limit_second_factor)
     asked = Asked(application, session.account_id, client, passkeys.CONFIRM, session.id)
     with throttle.attempt("second-factor", [subject], client, session.account_id) as attempt:
@@ -214,8 +217,10 @@ def again_with_factor(  # noqa: PLR0913 - the session, and what was given
     return renewed
 
 
-def out(session: Session | None, token: str | None, client: Client) -> None:
-    """End the session of a token, if there is one; the copy of its cookie is worthless in every process."""
+def out(session: Session | None, token: str | None, kept: str | None, client: Client) -> None:
+    """End the session of a token, if there is one, and what keeps the browser signed in; copies are worthless in every process."""
+    if kept:
+        machine.forget(kept)
     if token and sessions.revoke_token(token) and session is not None:
         audit.record(
             Event.SESSION_ENDED, client, account_id=session.account_id, session=session.id, reason="logout"

@@ -12,7 +12,6 @@ from aegis.login.factors import Answer
 from aegis.login.machine import Came
 from aegis.login.pending import SecondFactorRequired
 from aegis.login.schemas import (
-    PASSWORD,
     CsrfToken,
     DeviceList,
     ListedDevice,
@@ -24,8 +23,9 @@ from aegis.login.schemas import (
 )
 from aegis.passkeys import service as passkeys
 from aegis.passkeys import views as passkeys_views
-from aegis.passkeys.schemas import Ceremony, UsePasskey
+from aegis.passkeys.schemas import Ceremony, SignInWithPasskey, UsePasskey
 from aegis.sessions import STEPS
+from aegis.sessions.model import PASSWORD
 from aegis.sessions.required import before, login_required, signed_in
 from aegis.sessions.schemas import User
 from aegis.web import client, device, operation
@@ -57,17 +57,20 @@ def csrf_token() -> CsrfToken:
 )
 def login(body: Login) -> SignedIn:
     """Sign in. The session of the cookie that came along, if any, ends."""
-    sign_in(body.username, body.password)
+    sign_in(body)
     return SignedIn(message="You are signed in.", user=User.of(signed_in().account))
 
 
-def sign_in(name: str, password: str) -> None:
+def sign_in(typed: Login) -> None:
     """Sign in and answer this request with the cookies; JSON and page views share it.
 
     Where a second factor is asked for, the refusal comes with the cookie of the sign-in that may go on.
     """
+    brought = came(stays=typed.remember)
     with _keeping_browser():
-        _answer_with(service.with_password(state.current(), name, password, client(), came()))
+        _answer_with(
+            service.with_password(state.current(), typed.username, typed.password, client(), brought)
+        )
 
 
 @contextlib.contextmanager
@@ -85,13 +88,17 @@ def _keeping_browser() -> Iterator[None]:
         raise
 
 
-def came() -> Came:
-    """Return what the browser brought along."""
+def came(*, stays: bool = False) -> Came:
+    """Return what the browser brought along. Raises InvalidInput where it cannot stay signed in."""
+    if stays and not state.current().settings.remember_s:
+        raise errors.InvalidInput(fields={"remember": "Staying signed in is not offered here."})
     return Came(
         device=flask.request.cookies.get(_device_cookie()),
         browser=sessions.visitor_seed(create=False),
         replaces=sessions.presented_token(),
         pending=sessions.token_in(flask.request.environ.get("HTTP_COOKIE", ""), _pending_cookie()),
+        remembrance=sessions.presented_remembrance(),
+        stays=stays,
     )
 
 
@@ -140,25 +147,30 @@ def begin_passkey() -> Ceremony:
 @before(*STEPS)
 @csrf.for_visitors
 @operation(
-    body=UsePasskey,
+    body=SignInWithPasskey,
     answers={200: SignedIn},
     errors=(errors.InvalidCredentials, errors.EmailUnverified, errors.RateLimited, errors.NotFound),
 )
-def login_with_passkey(body: UsePasskey) -> SignedIn:
+def login_with_passkey(body: SignInWithPasskey) -> SignedIn:
     """Sign in with a passkey. The session of the cookie that came along, if any, ends."""
     sign_in_with_passkey(body)
     return SignedIn(message="You are signed in.", user=User.of(signed_in().account))
 
 
-def sign_in_with_passkey(typed: UsePasskey) -> None:
+def sign_in_with_passkey(typed: SignInWithPasskey) -> None:
     """Sign in and answer this request with the cookies; JSON and page views share it."""
     answered = passkeys_views.answered(typed.credential)
+    brought = came(stays=typed.remember)
     with _keeping_browser():
-        _answer_with(service.with_passkey(state.current(), answered, client(), came()))
+        _answer_with(service.with_passkey(state.current(), answered, client(), brought))
 
 
 def _answer_with(signed: machine.SignedIn) -> None:
     sessions.give_cookie(signed.token)
+    if kept := signed.remembrance:
+        sessions.remember(kept.cookie, kept.expires_at - clock.now())
+    elif sessions.presented_remembrance():
+        sessions.remember(None)
     flask.after_this_request(lambda response: _give_device(response, signed.device))
 
 
@@ -292,8 +304,11 @@ def logout() -> flask.Response:
 
 def sign_out() -> None:
     """End the session and answer this request with the cookie's deletion."""
-    service.out(sessions.current(), sessions.presented_token(), client())
+    kept = sessions.presented_remembrance()
+    service.out(sessions.current(), sessions.presented_token(), kept, client())
     sessions.forget_cookie()
+    if kept:
+        sessions.remember(None)
     flask.session.clear()
 
 

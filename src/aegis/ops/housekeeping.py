@@ -19,7 +19,7 @@ from aegis.mfa import service as mfa
 from aegis.ops import heads
 from aegis.ops.metrics import views as metrics
 from aegis.passkeys import challenges
-from aegis.sessions import service
+from aegis.sessions import remembrance, service
 from aegis.settings import TESTING
 from aegis.web.client import HOUSEKEEPING
 
@@ -99,6 +99,7 @@ def purge(pause: threading.Event | None = None, batch: int = service.PURGE_BATCH
     settings = state.current().settings
     waiting = pause or threading.Event()
     gone = _in_batches(lambda: service.purge(settings, batch), waiting)
+    _in_batches(lambda: remembrance.purge(batch), waiting)
     _in_batches(lambda: devices.purge(batch), waiting)
     _in_batches(lambda: throttle.purge(batch), waiting)
     _in_batches(lambda: pending.purge(batch), waiting)

@@ -83,6 +83,17 @@ def choose_password(error: errors.AegisError) -> ResponseReturnValue:
     return flask.redirect(flask.url_for("aegis_pages.new_password"), 303)
 
 
+def verify(error: errors.AegisError) -> ResponseReturnValue:
+    """Lead a person whose password was right to the code of the address; programs get the plain refusal."""
+    return prove_address() if wants_page() else faults.answer(error)
+
+
+def prove_address() -> ResponseReturnValue:
+    """Lead to the code of the address, and then to where the person was going."""
+    after = local_path(flask.request.form.get("next")) or None
+    return flask.redirect(flask.url_for("aegis_pages.verify_email", next=after), 303)
+
+
 def send(error: errors.AegisError) -> ResponseReturnValue:
     """Show a form with an outdated token once more, ready to be sent; another site's request gets no such offer."""
     is_own_form = flask.request.endpoint in _OWN_FORMS

@@ -9,13 +9,14 @@ from aegis import clock, csrf, errors, sessions, state
 from aegis.login import service as login
 from aegis.login import views as login_views
 from aegis.login.factors import RecoveryCode
-from aegis.login.schemas import PASSWORD, SecondFactor
+from aegis.login.schemas import SecondFactor
 from aegis.mfa import recovery, service
 from aegis.mfa import views as mfa_views
 from aegis.mfa.schemas import ConfirmAuthenticator, RenameAuthenticator
 from aegis.pages.again import local_path
 from aegis.pages.views import BESIDE, blueprint, form_page, onward, security_page
 from aegis.sessions import ENROL_FACTOR
+from aegis.sessions import service as session_service
 from aegis.sessions.required import (
     before,
     fresh_login_required,
@@ -66,10 +67,7 @@ def ways_to_confirm(level: str | None) -> tuple[str, ...]:
     """Return what the signed-in account may confirm with; where a second factor is needed, a password will not do."""
     own = signed_in()
     known = state.current().factors(own.account_id, own.role)
-    needs_factor = known.are_asked or (level == str(FACTORS_LEVEL) and bool(known.names))
-    if own.auth_level < FACTORS_LEVEL and needs_factor:
-        return known.names
-    return (PASSWORD, *known.names)
+    return session_service.ways_to_confirm(own, known, to_two=level == str(FACTORS_LEVEL))
 
 
 @blueprint.get("/account/second-factor")

@@ -12,7 +12,7 @@ from aegis.login import views as login_views
 from aegis.pages.views import BESIDE, blueprint, form_page, onward, security_page
 from aegis.passkeys import service
 from aegis.passkeys import views as passkeys_views
-from aegis.passkeys.schemas import AddPasskey, RenamePasskey, UsePasskey
+from aegis.passkeys.schemas import AddPasskey, RenamePasskey, SignInWithPasskey, UsePasskey
 from aegis.sessions import ENROL_FACTOR, STEPS
 from aegis.sessions.required import before, fresh_login_required, login_required, signed_in
 from aegis.web import Body, client, read_form
@@ -22,6 +22,12 @@ class _Sent(Body):
     """A credential as a script put it into the form."""
 
     credential: str = Field(max_length=65_536)
+
+
+class _SentToSignIn(_Sent):
+    """The same, and whether the browser is to stay signed in."""
+
+    remember: bool = False
 
 
 class _SentNew(_Sent):
@@ -35,8 +41,9 @@ class _SentNew(_Sent):
 def login_with_passkey() -> ResponseReturnValue:
     """Sign in with a passkey and go on."""
     try:
-        typed = read_form(_Sent, drop=BESIDE)
-        login_views.sign_in_with_passkey(UsePasskey(credential=_parsed(typed.credential)))
+        typed = read_form(_SentToSignIn, drop=BESIDE)
+        credential = _parsed(typed.credential)
+        login_views.sign_in_with_passkey(SignInWithPasskey(credential=credential, remember=typed.remember))
     except (errors.InvalidInput, errors.InvalidCredentials, errors.RateLimited) as error:
         return form_page("aegis/login.html", _told(error))
     return onward()

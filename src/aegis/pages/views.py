@@ -14,6 +14,7 @@ from aegis.accounts import views as accounts_views
 from aegis.login import devices
 from aegis.login import views as login_views
 from aegis.login.schemas import Login, Reauthenticate
+from aegis.pages import again
 from aegis.pages.again import finish, local_path
 from aegis.sessions import CHANGE_PASSWORD, STEPS
 from aegis.sessions import service as session_service
@@ -85,11 +86,9 @@ def login_post() -> ResponseReturnValue:
     """Sign in and go on."""
     try:
         typed = read_form(Login, drop=BESIDE)
-        login_views.sign_in(typed.username, typed.password)
+        login_views.sign_in(typed)
     except errors.SecondFactorRequired as refusal:
         return _ask_factor(refusal)
-    except errors.EmailUnverified:
-        return _verify_first()
     except (errors.InvalidInput, errors.InvalidCredentials, errors.Busy, errors.RateLimited) as error:
         return form_page("aegis/login.html", error)
     return onward()
@@ -116,24 +115,16 @@ def register_post() -> ResponseReturnValue:
     try:
         typed = read_form(schemas.Register, drop=BESIDE)
         account = accounts_views.sign_up(typed)
-        login_views.sign_in(typed.username, typed.password)
-    except errors.EmailUnverified:
-        return _verify_first()
+        login_views.sign_in(Login(username=typed.username, password=typed.password))
     except (errors.InvalidInput, errors.Busy, errors.RateLimited) as error:
         return _registration(error)
     flask.flash("Welcome. Your account was created and you are signed in.", "success")
-    return _verify_first() if account.pending_email else onward()
+    return again.prove_address() if account.pending_email else onward()
 
 
 def _registration(error: errors.AegisError | None = None) -> ResponseReturnValue:
     is_required = verification.is_required(state.current())
     return form_page("aegis/register.html", error, email_is_required=is_required)
-
-
-def _verify_first() -> ResponseReturnValue:
-    """Lead to the code of the address, and then to where the person was going."""
-    after = local_path(flask.request.form.get("next")) or None
-    return flask.redirect(flask.url_for("aegis_pages.verify_email", next=after), 303)
 
 
 @blueprint.post("/logout")
@@ -300,6 +291,17 @@ def end_other_sessions() -> ResponseReturnValue:
     return flask.redirect(flask.url_for("aegis_pages.security"), 303)
 
 
+@blueprint.post("/account/remembered/<remembrance_id>/end")
+@login_required
+def end_remembrance(remembrance_id: str) -> ResponseReturnValue:
+    """Let a browser not stay signed in any more."""
+    accounts_views.forget_browser(remembrance_id)
+    if sessions.current() is None:
+        return flask.redirect(flask.url_for("aegis_pages.login"), 303)
+    flask.flash("That browser does not stay signed in any more.", "success")
+    return flask.redirect(flask.url_for("aegis_pages.security"), 303)
+
+
 @blueprint.post("/account/devices/<device_id>/forget")
 @login_required
 def forget_device(device_id: str) -> ResponseReturnValue:
@@ -320,7 +322,12 @@ def activity() -> ResponseReturnValue:
 def security_page(error: errors.AegisError | None = None) -> ResponseReturnValue:
     """Show the page on which an account is kept safe, with what is wrong."""
     happened = accounts_views.own_activity(limit=LATELY).activity
-    words = {"sessions": _own_sessions(), "devices": _own_devices(), "happened": happened}
+    words = {
+        "sessions": _own_sessions(),
+        "remembered": accounts_views.own_remembered(),
+        "devices": _own_devices(),
+        "happened": happened,
+    }
     return form_page("aegis/security.html", error, **words)
 
 
@@ -359,6 +366,7 @@ _METHODS = {
     "totp": "password and authenticator",
     "recovery_code": "password and recovery code",
     "passkey": "passkey",
+    "remembrance": "staying signed in",
 }
 
 

@@ -19,6 +19,12 @@ class UsePasskey(Body):
     credential: dict[str, Any]
 
 
+class SignInWithPasskey(UsePasskey):
+    """The same, and whether the browser is to stay signed in."""
+
+    remember: bool = False
+
+
 class AddPasskey(Body):
     """What `navigator.credentials.create` returned, as its `toJSON` gives it, and a name for people."""
 

@@ -12,7 +12,7 @@ from aegis.audit import Event, sentences
 from aegis.login import devices
 from aegis.mfa import service as authenticators
 from aegis.passkeys import service as passkeys
-from aegis.sessions import Session
+from aegis.sessions import Session, remembrance
 from aegis.sessions import service as sessions
 from aegis.state import State
 from aegis.throttle import Subject
@@ -61,6 +61,15 @@ def _own(application: State, session: Session) -> dict[str, Any]:
                 "last_used_at": clock.as_text(item.last_used_at),
             }
             for item in sessions.list_of(account.id, application.settings)
+        ],
+        "remembered_browsers": [
+            {
+                "user_agent": item.user_agent,
+                "address": item.address,
+                "created_at": clock.as_text(item.created_at),
+                "used_at": clock.as_text(item.used_at),
+            }
+            for item in remembrance.list_of(account.id)
         ],
         "devices": [
             {

@@ -10,11 +10,13 @@ from aegis.sessions.interface import (
     give_cookie,
     keep_visitor_seed,
     passive,
+    presented_remembrance,
     presented_token,
+    remember,
     token_in,
     visitor_seed,
 )
-from aegis.sessions.model import CHANGE_PASSWORD, ENROL_FACTOR, STEPS, Account, Factors, Session
+from aegis.sessions.model import CHANGE_PASSWORD, ENROL_FACTOR, STEPS, Account, Factors, Resumed, Session
 
 __all__ = [
     "CHANGE_PASSWORD",
@@ -22,13 +24,16 @@ __all__ = [
     "STEPS",
     "Account",
     "Factors",
+    "Resumed",
     "Session",
     "current",
     "forget_cookie",
     "give_cookie",
     "keep_visitor_seed",
     "passive",
+    "presented_remembrance",
     "presented_token",
+    "remember",
     "token_in",
     "visitor_seed",
 ]

@@ -1,8 +1,9 @@
 """Flask's seam: which token a request carries, the session it stands for, and the cookies that answer it.
 
-Two cookies. `session` carries the opaque token of a signed-in session and nothing else. `visitor` is Flask's own
+Three cookies. `session` carries the opaque token of a signed-in session and nothing else. `visitor` is Flask's own
 signed cookie, `flask.session`: what somebody needs before or beside signing in (the seed of form tokens, flashed
-messages); it is set only when something is stored in it.
+messages); it is set only when something is stored in it. `remember` is there where somebody asked to stay signed in,
+and starts the next session when the one before is over.
 """
 
 import re
@@ -21,12 +22,13 @@ from aegis.web import client
 _SESSION = "aegis.session"
 _TOKEN = "aegis.token"  # noqa: S105 - a key of the WSGI environment
 _TOKEN_TEXT = re.compile(r"[A-Za-z0-9_-]{43}")
+_REMEMBRANCE_TEXT = re.compile(r"[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}")
 _SEED = "seed"
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-def token_in(cookie_header: str, name: str) -> str | None:
+def token_in(cookie_header: str, name: str, form: re.Pattern[str] = _TOKEN_TEXT) -> str | None:
     """Return the one well-formed token of that name in a Cookie header.
 
     Another path, port or host can plant a cookie of the same name beside ours, and no order is promised (RFC 6265
@@ -37,7 +39,7 @@ def token_in(cookie_header: str, name: str) -> str | None:
     found = set()
     for pair in cookie_header.split(";"):
         key, _, value = pair.partition("=")
-        if key.strip() == name and _TOKEN_TEXT.fullmatch(value.strip()):
+        if key.strip() == name and form.fullmatch(value.strip()):
             found.add(value.strip())
     return found.pop() if len(found) == 1 else None
 
@@ -70,10 +72,37 @@ def current() -> Session | None:
     session = (
         service.find(token, application.database, application.settings, _note_late_use) if token else None
     )
-    if session is not None and _is_due(session):
+    if session is None:
+        session = _resumed()
+    elif _is_due(session):
         service.note_use(session, application.settings)
     environ[_SESSION] = session
     return session
+
+
+def _resumed() -> Session | None:
+    """Go on in a browser that stayed signed in: start a session of the lowest level, and answer with both cookies."""
+    application, kept = state.current(), presented_remembrance()
+    if not kept or not application.settings.remember_s or _is_passive():
+        return None
+    resumed = application.resume(kept, client())
+    if resumed is None:
+        return None
+    remember(resumed.remembrance, resumed.lasts_s)
+    if resumed.token is None:
+        return None
+    give_cookie(resumed.token)
+    return service.find(resumed.token, application.database, application.settings)
+
+
+def presented_remembrance() -> str | None:
+    """Return what the request came with to stay signed in."""
+    header = flask.request.environ.get("HTTP_COOKIE", "")
+    return token_in(header, _remembrance_name(), _REMEMBRANCE_TEXT)
+
+
+def _remembrance_name() -> str:
+    return state.current().settings.cookie_prefix + "remember"
 
 
 def _note_late_use(session: Session, token: str) -> None:
@@ -84,8 +113,12 @@ def _is_due(session: Session) -> bool:
     settings = state.current().settings
     if clock.now() - session.last_used_at < use_interval_s(settings):
         return False
+    return not _is_passive()
+
+
+def _is_passive() -> bool:
     view = flask.current_app.view_functions.get(flask.request.endpoint or "")
-    return not getattr(view, "is_passive", False)
+    return getattr(view, "is_passive", False)
 
 
 def was_asked(environ: dict[str, Any]) -> bool:
@@ -109,6 +142,25 @@ def forget_cookie() -> None:
     """Answer this request with the cookie's deletion, and go on as a visitor."""
     go_on_with(None)
     flask.after_this_request(lambda response: write_cookie(response, None))
+
+
+def remember(remembrance: str | None, lasts_s: int = 0) -> None:
+    """Answer this request with the cookie that keeps a browser signed in, or with its deletion."""
+    settings = state.current().settings
+
+    def write(response: flask.Response) -> flask.Response:
+        response.set_cookie(
+            _remembrance_name(),
+            remembrance or "",
+            max_age=lasts_s if remembrance else 0,
+            path="/",
+            secure=settings.session_cookie_secure,
+            httponly=True,
+            samesite=settings.session_cookie_samesite,
+        )
+        return response
+
+    flask.after_this_request(write)
 
 
 def go_on_with(token: str | None) -> None:

@@ -14,11 +14,23 @@ STEPS = (ENROL_FACTOR, CHANGE_PASSWORD)
 """The steps that a session can be forced to take first."""
 
 
+PASSWORD = "password"  # noqa: S105 - a method's name
+
+
 class Factors(NamedTuple):
-    """The second factors that an account has, by name, and whether signing in asks for one."""
+    """The second factors that an account has, by name, those that are two in one, and whether signing in asks for one."""
 
     names: tuple[str, ...]
+    alone: tuple[str, ...]
     are_asked: bool
+
+
+class Resumed(NamedTuple):
+    """What a browser that stayed signed in keeps from now on: a session's token and its next remembrance, or nothing."""
+
+    token: str | None = None
+    remembrance: str | None = None
+    lasts_s: int = 0
 
 
 class Account(NamedTuple):

@@ -120,17 +120,18 @@ def _demand_fresh(session: Session) -> None:
     if is_fresh and session.auth_level >= service.FACTORS_LEVEL:
         return
     factors = application.factors(session.account_id, session.role)
-    if session.auth_level < service.FACTORS_LEVEL and factors.are_asked:
-        raise ReauthenticationRequired(extra={"methods": factors.names})
-    if not is_fresh:
-        raise ReauthenticationRequired(extra={"methods": ["password", *factors.names]})
+    if not is_fresh or factors.are_asked:
+        raise ReauthenticationRequired(extra={"methods": service.ways_to_confirm(session, factors)})
 
 
 def _demand_factor(session: Session) -> None:
     if session.auth_level >= service.FACTORS_LEVEL:
         return
-    names = state.current().factors(session.account_id, session.role).names
-    raise ReauthenticationRequired(extra={"methods": names}) if names else EnrolmentRequired
+    factors = state.current().factors(session.account_id, session.role)
+    if session.auth_level >= service.PASSWORD_LEVEL and not factors.names:
+        raise EnrolmentRequired
+    methods = service.ways_to_confirm(session, factors, to_two=True)
+    raise ReauthenticationRequired(extra={"methods": methods})
 
 
 def role_required(role: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -2,6 +2,7 @@
 
 from aegis import clock, state
 from aegis.sessions.model import Account
+from aegis.sessions.remembrance import Remembered
 from aegis.sessions.service import Listed
 from aegis.web import Answer, device
 
@@ -76,3 +77,36 @@ class Ended(Answer):
 
     message: str
     ended: int
+
+
+class RememberedBrowser(Answer):
+    """A browser that stays signed in."""
+
+    id: str
+    device: str
+    address: str
+    place: str
+    created_at: str
+    used_at: str
+    expires_at: str
+    is_current: bool
+
+    @classmethod
+    def of(cls, item: Remembered, current: str | None) -> "RememberedBrowser":
+        """Show a browser; `current` is the one of the request's session."""
+        return cls(
+            id=item.id,
+            device=device.describe(item.user_agent),
+            address=item.address,
+            place=state.current().places.of(item.address).name,
+            created_at=clock.as_text(item.created_at),
+            used_at=clock.as_text(item.used_at),
+            expires_at=clock.as_text(item.expires_at),
+            is_current=item.id == current,
+        )
+
+
+class RememberedBrowsers(Answer):
+    """The own browsers that stay signed in."""
+
+    browsers: list[RememberedBrowser]

@@ -9,10 +9,13 @@ from typing import NamedTuple
 from aegis import audit, clock, db, errors, tally, tokens
 from aegis.audit import Event
 from aegis.db import Database
-from aegis.sessions import store
-from aegis.sessions.model import Session, use_interval_s
+from aegis.sessions import remembrance, store
+from aegis.sessions.model import PASSWORD, Factors, Session, use_interval_s
 from aegis.settings import Settings
 from aegis.web.client import HOUSEKEEPING, Client
+
+REMEMBERED_LEVEL = 0
+"""Authentication level of a browser that stayed signed in: nobody has proven anything lately."""
 
 PASSWORD_LEVEL = 1
 """Authentication level of a password alone."""
@@ -77,12 +80,14 @@ def start(  # noqa: PLR0913 - all that a record holds
     forced_step: str | None = None,
     browser: str | None = None,
     replaces: str | None = None,
+    remembrance_id: str | None = None,
 ) -> str:
     """Start a session and return its token: put it in the cookie now, as only its hash is kept.
 
     `replaces` is the token the client came with: it is dead afterwards (ASVS 7.2.4). `browser` names the browser
     that sent a form; what it started before for this account ends, so that a double click leaves one session.
-    With a `forced_step` the session is good for that step alone, until `rotate` is told that it is done.
+    With a `forced_step` the session is good for that step alone, until `rotate` is told that it is done. It ends with
+    the remembrance of its browser.
     Raises InvalidCredentials when the account was deactivated in the meantime.
     """
     token, now = tokens.new_token(), clock.now()
@@ -102,7 +107,7 @@ def start(  # noqa: PLR0913 - all that a record holds
                 "account_id": account_id,
                 "started_at": now,
                 "started_us": clock.microseconds(),
-                "authenticated_at": now,
+                "authenticated_at": now if level > REMEMBERED_LEVEL else 0,
                 "last_used_at": now,
                 "auth_level": level,
                 "method": method,
@@ -110,6 +115,7 @@ def start(  # noqa: PLR0913 - all that a record holds
                 "address": client.address,
                 "browser_hash": browser_hash,
                 "forced_step": forced_step,
+                "remembrance_id": remembrance_id,
             }
         )
     return token
@@ -149,6 +155,18 @@ def rotate(
     return new
 
 
+def ways_to_confirm(session: Session, factors: Factors, *, to_two: bool = False) -> tuple[str, ...]:
+    """Return with what the session's account may confirm who is there; with two factors if they are asked for, or `to_two`.
+
+    A browser that stayed signed in proved nothing: one factor that is not two in one would leave it at one.
+    """
+    if session.auth_level < PASSWORD_LEVEL:
+        return (PASSWORD, *factors.alone)
+    if session.auth_level < FACTORS_LEVEL and factors.names and (to_two or factors.are_asked):
+        return factors.names
+    return (PASSWORD, *factors.names)
+
+
 def note_use(session: Session, settings: Settings) -> None:
     """Move the idle deadline, with at most one write a minute; an ended session stays ended."""
     now, interval = clock.now(), use_interval_s(settings)
@@ -178,18 +196,30 @@ def list_of(account_id: str, settings: Settings) -> list[Listed]:
 
 
 def revoke_token(token: str) -> bool:
-    """End the session of a token; tell whether there was one."""
-    return store.remove_by_hash(tokens.hash_token(token))
+    """End the session of a token, and what would start it again; tell whether there was one."""
+    row = store.find_by_hash(tokens.hash_token(token))
+    return row is not None and _end(row.account_id, row.id, row.remembrance_id)
 
 
 def revoke(account_id: str, session_id: str) -> None:
-    """End one session of the account. Raises NotFound for any other id."""
-    if not store.remove(account_id, [session_id]):
+    """End one session of the account, and what would start it again. Raises NotFound for any other id."""
+    if not _end(account_id, session_id, store.remembrance_of(account_id, session_id)):
         raise errors.NotFound("There is no such session.")
 
 
+def _end(account_id: str, session_id: str, remembrance_id: str | None) -> bool:
+    with db.transaction():
+        is_gone = store.remove(account_id, [session_id]) == 1
+        if remembrance_id:
+            remembrance.end(account_id, remembrance_id)
+    return is_gone
+
+
 def revoke_all(account_id: str, but: str | None = None) -> int:
-    """End all sessions of the account, or all but one, and the sign-ins that are no session yet; return how many ended."""
+    """End all sessions of the account, or all but one, what stays signed in, and the sign-ins that are no session yet.
+
+    Returns how many sessions ended.
+    """
     with db.transaction():
         return store.remove_all(account_id, but)
 

@@ -139,6 +139,13 @@ class Settings(Abuse):
         25,
         "How many sessions one account may have at once; the oldest goes.",
     )
+    remember_s: int = setting(
+        "AEGIS_REMEMBER_LIFETIME",
+        parse.integer(0, 30 * DAY_S),
+        0,
+        "How long a browser may stay signed in, for who asks for it; 0 does not offer it (NIST 800-63B-4 section 2.1.3: 30 days at most).",
+        unit="seconds",
+    )
     mfa_required: str = setting(
         "AEGIS_MFA_REQUIRED",
         parse.choice("off", *_FACTOR_POLICIES),

@@ -41,6 +41,7 @@ async function run(form, mediation) {
   try {
     const credential = await ask(form, mediation);
     form.elements.credential.value = JSON.stringify(credential.toJSON());
+    if (form.elements.remember) form.elements.remember.value = document.getElementById("remember").checked ? "1" : "0";
     form.submit();
   } catch (error) {
     if (mediation === "conditional" || error.name === "AbortError") return;
