@@ -357,7 +357,7 @@ def test_browsers_that_stay_signed_in_are_listed_and_ended(app: flask.Flask, ann
 def test_the_page_lists_and_ends_them(app: flask.Flask, anna: Browser) -> None:
     laptop = stay(app)
     page = anna.page("/account/security").text
-    assert "What stays signed in" in page
+    assert "Browsers that stay signed in" in page
     own, other = sorted(anna.get(BROWSERS).json["browsers"], key=lambda item: not item["is_current"])
     assert anna.submit(f"/account/remembered/{other['id']}/end").headers["Location"] == "/account/security"
     assert come_back(laptop).status_code == 401

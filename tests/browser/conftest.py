@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import flask
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page
 from werkzeug.serving import make_server
 
 from academy.application import SAMPLE
@@ -81,6 +81,38 @@ def context(new_context: NewContext) -> BrowserContext:
 def page(context: BrowserContext) -> Page:
     """Give a tab."""
     return context.new_page()
+
+
+Authenticator = Callable[..., Any]
+
+
+@pytest.fixture
+def authenticator(context: BrowserContext) -> Callable[[Page], Authenticator]:
+    """Give a function that plugs a virtual authenticator into a page's browser, and returns what commands it."""
+
+    def plug(page: Page) -> Authenticator:
+        session: CDPSession = context.new_cdp_session(page)
+        session.send("WebAuthn.enable")
+        made = session.send(
+            "WebAuthn.addVirtualAuthenticator",
+            {
+                "options": {
+                    "protocol": "ctap2",
+                    "transport": "internal",
+                    "hasResidentKey": True,
+                    "hasUserVerification": True,
+                    "isUserVerified": True,
+                    "automaticPresenceSimulation": True,
+                }
+            },
+        )
+
+        def command(name: str, **words: Any) -> Any:
+            return session.send(f"WebAuthn.{name}", {"authenticatorId": made["authenticatorId"], **words})
+
+        return command
+
+    return plug
 
 
 def arrive(page: Page, path: str) -> None:

@@ -1,44 +1,12 @@
 """Passkeys in Chromium, with the virtual authenticator of its DevTools."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.browser.conftest import Site, arrive, sign_in
+from tests.browser.conftest import Authenticator, Site, arrive, sign_in
 from tests.factories import rows
-
-Authenticator = Callable[..., Any]
-
-
-@pytest.fixture
-def authenticator(context: BrowserContext) -> Callable[[Page], Authenticator]:
-    """Give a function that plugs a virtual authenticator into a page's browser, and returns what commands it."""
-
-    def plug(page: Page) -> Authenticator:
-        session: CDPSession = context.new_cdp_session(page)
-        session.send("WebAuthn.enable")
-        made = session.send(
-            "WebAuthn.addVirtualAuthenticator",
-            {
-                "options": {
-                    "protocol": "ctap2",
-                    "transport": "internal",
-                    "hasResidentKey": True,
-                    "hasUserVerification": True,
-                    "isUserVerified": True,
-                    "automaticPresenceSimulation": True,
-                }
-            },
-        )
-
-        def command(name: str, **words: Any) -> Any:
-            return session.send(f"WebAuthn.{name}", {"authenticatorId": made["authenticatorId"], **words})
-
-        return command
-
-    return plug
 
 
 def add(page: Page, name: str) -> None:
