@@ -1,10 +1,22 @@
 """Administering: who may, what is recorded, and what is refused."""
 
+import re
+
 import flask
 import pytest
 
 from tests.codes import enrol
-from tests.factories import Browser, add_account, assert_refused, at_once, change, form_to, rows, signed_in
+from tests.factories import (
+    PASSWORD,
+    Browser,
+    add_account,
+    assert_refused,
+    at_once,
+    change,
+    form_to,
+    rows,
+    signed_in,
+)
 from tests.fixtures import Clock, NewApp
 
 USERS, AUDIT = "/api/admin/users", "/api/admin/audit"
@@ -127,7 +139,7 @@ def test_own_factors_are_not_reset_here(app: flask.Flask, admin: Browser) -> Non
 
 
 def test_an_unknown_account_is_404(admin: Browser) -> None:
-    for act in ("deactivate", "activate", "revoke-sessions", "reset-mfa"):
+    for act in ("deactivate", "activate", "revoke-sessions", "reset-mfa", "resend-code"):
         assert_refused(admin.write(f"{USERS}/{'x' * 22}/{act}"), 404, "not_found")
     assert_refused(admin.get(f"{USERS}/{'x' * 22}"), 404, "not_found")
 
@@ -156,6 +168,76 @@ def test_one_session_of_somebody_is_ended_and_the_others_stay(
     assert_refused(again, 404, "not_found")
     other = admin.write(f"{USERS}/{id_of(app, 'head')}/sessions/{session}", method="DELETE")
     assert_refused(other, 404, "not_found")
+
+
+def test_the_sessions_of_everybody_are_listed_page_by_page(
+    clock: Clock, app: flask.Flask, admin: Browser, anna: Browser
+) -> None:
+    for name in ("ben", "eve"):
+        add_account(app, name)
+        for _ in range(25):
+            clock.advance(1)
+            app.test_client().sign_in(name)
+    first = admin.get("/api/admin/sessions").json
+    second = admin.get(f"/api/admin/sessions?cursor={first['next']}").json
+    assert [len(first["sessions"]), len(second["sessions"]), second["next"]] == [50, 2, None]
+    listed = first["sessions"] + second["sessions"]
+    used = [item["session"]["last_used_at"] for item in listed]
+    assert used == sorted(used, reverse=True)
+    assert len({item["session"]["id"] for item in listed}) == 52
+    assert {item["username"] for item in listed} == {"anna", "ben", "eve", "head"}
+    assert "eve" in admin.page("/admin/sessions").text
+    clock.advance(3600)
+    assert_refused(anna.get("/api/admin/sessions"), 401, "not_authenticated")
+
+
+@pytest.mark.parametrize("cursor", ["x", "1", "~", "9" * 30 + "~x", "-1~x", "²~x"])
+def test_a_made_up_place_in_the_list_is_refused(admin: Browser, cursor: str) -> None:
+    assert (
+        "cursor"
+        in assert_refused(admin.get(f"/api/admin/sessions?cursor={cursor}"), 400, "invalid_input")["fields"]
+    )
+
+
+@pytest.mark.parametrize("by", ["json", "page"])
+def test_another_code_is_sent_to_whom_it_did_not_reach(new_app: NewApp, sqlite_url: str, by: str) -> None:
+    app = new_app(DATABASE_URL=sqlite_url, AEGIS_EMAIL_VERIFICATION="required")
+    head = signed_in(app, "head", role="admin", email="head@mail.test")
+    enrol(head)
+    anna, mails = app.test_client(), app.extensions["aegis"].sender.transport.messages
+    body = {"username": "anna", "password": PASSWORD, "email": "anna@mail.test"}
+    assert anna.write("/api/register", body).status_code == 201
+    target = f"users/{id_of(app, 'anna')}"
+    assert head.get(f"/api/admin/{target}").json["user"]["pending_email"] == "anna@mail.test"
+    if by == "json":
+        assert head.write(f"/api/admin/{target}/resend-code").status_code == 200
+    else:
+        assert "anna@mail.test" in head.page(f"/admin/{target}").text
+        assert head.submit(f"/admin/{target}/resend-code").status_code == 303
+    codes = [
+        re.findall(r"Code: (\d+)", mail.get_body(("plain",)).get_content())[0]
+        for mail in mails
+        if mail["To"] == "anna@mail.test"
+    ]
+    assert len(codes) == 2
+    given = {"email": "anna@mail.test", "code": codes[1]}
+    assert_refused(head.write("/api/verify-email", given), 400, "invalid_input")
+    assert anna.write("/api/verify-email", given).status_code == 200
+    assert_refused(head.write(f"/api/admin/{target}/resend-code"), 409, "conflict")
+    [event] = [row for row in rows(app, "audit") if row["event"] == "user_email_code_sent"]
+    assert event["actor_id"] == id_of(app, "head")
+
+
+def test_an_administrator_fills_nobody_s_mailbox(new_app: NewApp, sqlite_url: str) -> None:
+    app = new_app(DATABASE_URL=sqlite_url, AEGIS_EMAIL_VERIFICATION="optional")
+    head = signed_in(app, "head", role="admin")
+    enrol(head)
+    body = {"username": "anna", "password": PASSWORD, "email": "anna@mail.test"}
+    app.test_client().write("/api/register", body)
+    path = f"{USERS}/{id_of(app, 'anna')}/resend-code"
+    answers = [head.write(path).status_code for _ in range(6)]
+    assert answers[0] == 200
+    assert answers[-1] == 429
 
 
 def test_a_notice_of_what_an_administrator_did_does_not_tell_from_where(

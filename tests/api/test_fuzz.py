@@ -495,6 +495,8 @@ def test_all_forms_are_found(platform: World) -> None:
         "aegis_pages.remove_passkey",
         "aegis_pages.admin_set_role",
         "aegis_pages.admin_act",
+        "aegis_pages.admin_import_post",
+        "aegis_pages.end_remembrance",
         "aegis_pages.admin_end_session",
         "aegis_pages.second_factor_post",
         "aegis_pages.verify_email_post",

@@ -316,6 +316,13 @@ def _(scene: Scene) -> None:
     assert scene.anna.write("/api/mfa/recovery-codes").status_code == 200
 
 
+@causes(Event.CODE_SENT)
+def _(scene: Scene) -> None:
+    scene.anna.write("/api/profile/change-email", {"email": "new@mail.test"})
+    scene.administer("anna", "resend-code")
+    scene.secrets.update(re.findall(r"Code: (\d+)", "".join(scene.mails())))
+
+
 @causes(Event.ADDRESS_PROVEN)
 def _(scene: Scene) -> None:
     changed = scene.anna.write("/api/profile/change-email", {"email": "new@mail.test"})

@@ -91,7 +91,12 @@ def budget(application: State, address: Address, client: Client) -> Iterator[boo
 
 
 def send(
-    account_id: str | None, username: str, address: Address, browser: str | None, *, is_quiet: bool = False
+    account_id: str | None,
+    username: str,
+    address: Address,
+    browser: str | bytes | None,
+    *,
+    is_quiet: bool = False,
 ) -> None:
     """Write the mail with the code to the outbox, in the running transaction.
 
@@ -143,6 +148,22 @@ def resend(application: State, email: str, holder: Holder, client: Client) -> No
     limits = _limits(application, address.canonical, client, account_id)
     with throttle.attempt("code", limits, client), db.transaction():
         send(row.id if row else None, row.username if row else "", address, holder.browser)
+
+
+def send_again(application: State, account_id: str, client: Client, actor_id: str) -> None:
+    """Send another code for somebody who waits for one, on an administrator's word; it is good where the one before was.
+
+    Raises Conflict when the account waits for none, RateLimited after too many mails to one address.
+    """
+    row = store.find(account_id)
+    expected = waiting(row) if row is not None else None
+    if row is None or not expected or not is_on(application):
+        raise errors.Conflict("This account waits for no code.")
+    address = addresses.parse(expected)
+    mailbox = Subject("mailbox", address.canonical, application.settings.limit_code_mailbox)
+    with throttle.attempt("code", [mailbox], client, row.id), db.transaction():
+        send(row.id, row.username, address, proofs.browser_of(VERIFY, row.id))
+    audit.record(Event.CODE_SENT, client, account_id=row.id, actor_id=actor_id)
 
 
 def expected(application: State, holder: Holder) -> str | None:

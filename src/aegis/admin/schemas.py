@@ -42,6 +42,8 @@ class AdminUser(User):
     """An account as administrators see it."""
 
     is_active: bool
+    email_verified: bool
+    pending_email: str | None
     created_at: str
 
     @classmethod
@@ -54,6 +56,8 @@ class AdminUser(User):
             email=account.email,
             role=account.role,
             is_active=account.is_active,
+            email_verified=account.email_verified_at is not None,
+            pending_email=account.pending_email,
             created_at=clock.as_text(account.created_at),
         )
 
@@ -71,6 +75,47 @@ class UserAnswer(Answer):
     user: AdminUser
     sessions: list[ListedSession]
     factors: list[str]
+
+
+class SessionQuery(Body):
+    """Where a page of the list begins."""
+
+    cursor: str | None = Field(default=None, max_length=60)
+
+
+class LiveSession(Answer):
+    """A live session and whose it is."""
+
+    account_id: str
+    username: str
+    session: ListedSession
+
+
+class LiveSessions(Answer):
+    """Everybody's live sessions, the latest used first; `next` is the cursor of the page after this one."""
+
+    sessions: list[LiveSession]
+    next: str | None
+
+
+class ImportQuery(Body):
+    """Whether a file is only checked."""
+
+    dry_run: bool = False
+
+
+class ImportText(Body):
+    """The file as text, where a page carries it from the check to the import, and whether it is only checked."""
+
+    content: str = Field(default="", max_length=1_048_576)
+    dry_run: bool = False
+
+
+class Imported(Answer):
+    """How many accounts were stored, or would be."""
+
+    message: str
+    count: int
 
 
 class Event(Answer):

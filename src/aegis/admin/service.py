@@ -1,11 +1,13 @@
 """The rules of administering: each act is recorded with who did it, and one administrator always stays."""
 
+import io
 from typing import NamedTuple
 
-from aegis import audit, errors
+from aegis import audit, errors, state
 from aegis.accounts import service as accounts
+from aegis.accounts import verification
 from aegis.accounts.service import Account
-from aegis.admin import store
+from aegis.admin import accounts_csv, store
 from aegis.audit import Event, Seen
 from aegis.login import factors
 from aegis.sessions import Session
@@ -15,6 +17,19 @@ from aegis.settings import Settings
 from aegis.web import Client
 
 PAGE = 50
+MOST_PROBLEMS = 100
+"""Faults of a file that one answer names."""
+
+MOST_DIGITS = 18
+"""More than any time has, and less than any database's number."""
+
+
+class LiveSession(NamedTuple):
+    """A live session and whose it is."""
+
+    account_id: str
+    username: str
+    session: Listed
 
 
 class Page(NamedTuple):
@@ -34,6 +49,53 @@ def search(text: str, role: str | None, after: str | None) -> Page:
 def sessions_of(account_id: str, settings: Settings) -> list[Listed]:
     """Return the live sessions of an account."""
     return sessions.list_of(accounts.get(account_id).id, settings)
+
+
+def all_sessions(
+    own: Session, settings: Settings, cursor: str | None, client: Client
+) -> tuple[list[LiveSession], str | None]:
+    """Return a page of everybody's live sessions, the latest used first, and the next page's cursor; reading is recorded.
+
+    Raises InvalidInput for a cursor that is none.
+    """
+    rows = store.list_sessions(*sessions.horizon(settings), _place(cursor), PAGE + 1)
+    found = [LiveSession(row.account_id, row.username, Listed.of(row, settings)) for row in rows[:PAGE]]
+    last = found[-1].session if len(rows) > PAGE else None
+    if cursor is None:
+        audit.record(Event.RECORD_READ, client, account_id=own.account_id, what="sessions")
+    return found, f"{last.last_used_at}~{last.id}" if last else None
+
+
+def _place(cursor: str | None) -> tuple[int, str] | None:
+    if cursor is None:
+        return None
+    used_at, _, session_id = cursor.partition("~")
+    if not (used_at.isascii() and used_at.isdigit() and len(used_at) <= MOST_DIGITS and session_id):
+        raise errors.InvalidInput(fields={"cursor": "This is no place in the list."})
+    return int(used_at), session_id
+
+
+def send_code(own: Session, account_id: str, client: Client) -> None:
+    """Send another code to the address that an account has yet to prove. Raises NotFound, Conflict or RateLimited."""
+    account = accounts.get(account_id)
+    verification.send_again(state.current(), account.id, client, own.account_id)
+
+
+def import_accounts(own: Session, content: bytes | str, client: Client, *, is_dry_run: bool) -> int:
+    """Store the accounts of a CSV file, all or none, and return how many; or tell only how many there would be.
+
+    Raises InvalidInput with each fault and its line.
+    """
+    try:
+        text = content.decode("utf-8-sig") if isinstance(content, bytes) else content
+        file = io.StringIO(text, newline="")
+        return accounts_csv.load(file, is_dry_run=is_dry_run, client=client, actor_id=own.account_id)
+    except UnicodeDecodeError:
+        problems = ["This is not text in UTF-8. Save the table as CSV UTF-8."]
+    except accounts_csv.Refused as refused:
+        problems = refused.problems
+    told = {"problems": problems[:MOST_PROBLEMS], "more": max(0, len(problems) - MOST_PROBLEMS)}
+    raise errors.InvalidInput("Nothing was stored.", fields={"file": problems[0]}, extra=told)
 
 
 def set_role(own: Session, account_id: str, role: str, client: Client) -> None:

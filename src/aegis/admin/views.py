@@ -9,8 +9,13 @@ from aegis.admin.schemas import (
     AdminUser,
     Done,
     Event,
+    Imported,
+    ImportQuery,
+    LiveSession,
+    LiveSessions,
     Record,
     RecordQuery,
+    SessionQuery,
     SetRole,
     UserAnswer,
     UserList,
@@ -18,7 +23,7 @@ from aegis.admin.schemas import (
 )
 from aegis.sessions.required import admin_required, signed_in
 from aegis.sessions.schemas import ListedSession
-from aegis.web import client, operation, read_query
+from aegis.web import client, operation, read_query, read_upload, takes_upload
 
 blueprint = flask.Blueprint("aegis_admin", __name__, url_prefix="/api/admin")
 
@@ -27,6 +32,10 @@ _USERS = {
     "role": "Only this role.",
     "after": "`next` of the page before.",
 }
+_SESSIONS = {"cursor": "`next` of the page before."}
+FILE = "file"
+"""The field in which a file comes."""
+
 _EVENTS = {
     "account": "Only events of this account.",
     "event": "Only events of this name.",
@@ -116,6 +125,62 @@ def reset_mfa(account_id: str) -> Done:
     """Take all second factors from an account; its sessions end, and its owner is told by mail."""
     removed = service.reset_factors(signed_in(), account_id, client())
     return Done(message=f"{removed} second {'factor was' if removed == 1 else 'factors were'} removed.")
+
+
+@blueprint.post("/users/<account_id>/resend-code")
+@admin_required
+@operation(answers={200: Done}, errors=(errors.NotFound, errors.Conflict, errors.RateLimited))
+def resend_code(account_id: str) -> Done:
+    """Send another code to the address that an account has yet to prove."""
+    service.send_code(signed_in(), account_id, client())
+    return Done(message="Another code is on its way.")
+
+
+@blueprint.post("/users/import")
+@takes_upload
+@admin_required
+@operation(
+    file=FILE,
+    answers={200: Imported},
+    errors=(errors.InvalidInput,),
+    query={"dry_run": "1: check the file and store nothing."},
+)
+def import_users() -> Imported:
+    """Create the accounts of a CSV file, all or none; a refusal names each faulty line in `problems`."""
+    upload = read_upload(FILE)
+    return imported(upload.content if upload else b"", is_dry_run=read_query(ImportQuery).dry_run)
+
+
+def imported(content: bytes | str, *, is_dry_run: bool) -> Imported:
+    """Store the accounts of a file, or check it; JSON and page views share it."""
+    count = service.import_accounts(signed_in(), content, client(), is_dry_run=is_dry_run)
+    accounts_word = "account" if count == 1 else "accounts"
+    said = "could be created; nothing was stored yet" if is_dry_run else "created"
+    verb = "" if is_dry_run else ("was " if count == 1 else "were ")
+    return Imported(message=f"{count} {accounts_word} {verb}{said}.", count=count)
+
+
+@blueprint.get("/sessions")
+@admin_required
+@operation(answers={200: LiveSessions}, errors=(errors.InvalidInput,), query=_SESSIONS)
+def list_sessions() -> LiveSessions:
+    """List everybody's live sessions, the latest used first."""
+    return found_sessions(read_query(SessionQuery))
+
+
+def found_sessions(asked: SessionQuery) -> LiveSessions:
+    """Return a page of live sessions; JSON and page views share it."""
+    own = signed_in()
+    found, following = service.all_sessions(own, state.current().settings, asked.cursor, client())
+    shown = [
+        LiveSession(
+            account_id=item.account_id,
+            username=item.username,
+            session=ListedSession.of(item.session, own.id),
+        )
+        for item in found
+    ]
+    return LiveSessions(sessions=shown, next=following)
 
 
 @blueprint.get("/audit")

@@ -35,6 +35,7 @@ class Event(enum.StrEnum):
     SESSION_LATE_USE = "session_use_after_expire"
     ACCOUNT_CREATED = "user_created"
     ACCOUNT_UPDATED = "user_updated"
+    CODE_SENT = "user_email_code_sent"
     ADDRESS_PROVEN = "user_email_verified"
     CHANGE_UNDONE = "user_change_undone"
     ACCOUNT_DEACTIVATED = "user_archived"

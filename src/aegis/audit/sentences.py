@@ -27,6 +27,7 @@ _WORDS: Mapping[str, str] = {
     Event.SESSION_LATE_USE: "A session that had expired was used again, and refused.",
     Event.ACCOUNT_CREATED: "Your account was created.",
     Event.ACCOUNT_UPDATED: "Your profile was changed.",
+    Event.CODE_SENT: "Another code was sent to your e-mail address.",
     Event.ADDRESS_PROVEN: "Your e-mail address was confirmed.",
     Event.CHANGE_UNDONE: "A change was undone from your former e-mail address. Everything ended, and the password is void.",
     Event.ACCOUNT_DEACTIVATED: "Your account was deactivated.",

@@ -1,17 +1,22 @@
 """The pages of administrators: the same views as the JSON ones, in forms."""
 
 from collections.abc import Callable
+from urllib.parse import quote_plus
 
 import flask
 from flask.typing import ResponseReturnValue
 
-from aegis import errors
+from aegis import errors, state
+from aegis.accounts import verification
 from aegis.admin import service
 from aegis.admin import views as admin_views
-from aegis.admin.schemas import AdminUser, RecordQuery, SetRole, UserQuery
-from aegis.pages.views import blueprint
+from aegis.admin.schemas import AdminUser, ImportText, RecordQuery, SessionQuery, SetRole, UserQuery
+from aegis.pages.views import BESIDE, blueprint, form_page
 from aegis.sessions.required import admin_required, signed_in
-from aegis.web import client, read_form, read_query
+from aegis.web import client, read_form, read_query, read_upload, takes_upload
+
+ROOM_BESIDE = 4096
+"""Bytes of a form beside the text that it carries."""
 
 
 @blueprint.get("/admin")
@@ -29,8 +34,57 @@ def admin() -> ResponseReturnValue:
 def admin_user(account_id: str) -> ResponseReturnValue:
     """Show one account and what can be done with it."""
     shown = admin_views.shown(account_id)
-    own_id = signed_in().account_id
-    return flask.render_template("aegis/admin_user.html", shown=shown, own_id=own_id)
+    waits = shown.user.pending_email or (shown.user.email if not shown.user.email_verified else None)
+    return flask.render_template(
+        "aegis/admin_user.html",
+        shown=shown,
+        own_id=signed_in().account_id,
+        waits_for=waits if verification.is_on(state.current()) else None,
+    )
+
+
+@blueprint.get("/admin/sessions")
+@admin_required
+def admin_sessions() -> ResponseReturnValue:
+    """Show everybody's live sessions."""
+    found = admin_views.found_sessions(read_query(SessionQuery))
+    return flask.render_template("aegis/admin_sessions.html", found=found, own_id=signed_in().id)
+
+
+@blueprint.get("/admin/import")
+@admin_required
+def admin_import() -> ResponseReturnValue:
+    """Show the form for a file of accounts."""
+    return form_page("aegis/admin_import.html")
+
+
+@blueprint.post("/admin/import", endpoint="admin_import_post")
+@takes_upload
+@admin_required
+def admin_import_post() -> ResponseReturnValue:
+    """Check a file of accounts, or store what was checked."""
+    try:
+        content, is_dry_run = _file_of_accounts()
+        done = admin_views.imported(content, is_dry_run=is_dry_run)
+    except errors.InvalidInput as error:
+        return form_page("aegis/admin_import.html", error, problems=error.extra)
+    if is_dry_run:
+        text = content.decode("utf-8-sig") if isinstance(content, bytes) else content
+        fits = len(quote_plus(text)) < state.current().settings.body_limit - ROOM_BESIDE
+        return form_page("aegis/admin_import.html", checked=done.message, content=text if fits else "")
+    flask.flash(done.message, "success")
+    return flask.redirect(flask.url_for("aegis_pages.admin"), 303)
+
+
+def _file_of_accounts() -> tuple[bytes | str, bool]:
+    """Return what the form holds, and whether it is only to be checked: a file, or its text from the check before."""
+    if flask.request.mimetype == "multipart/form-data":
+        upload = read_upload(admin_views.FILE, drop=BESIDE | {"dry_run"})
+        if upload is None:
+            raise errors.InvalidInput(fields={admin_views.FILE: "Please choose a file."})
+        return upload.content, flask.request.form.get("dry_run") == "1"
+    typed = read_form(ImportText)
+    return typed.content, typed.dry_run
 
 
 @blueprint.get("/admin/audit")
@@ -76,6 +130,7 @@ _ACTS = {
     "deactivate": (service.deactivate, "The account is deactivated, and its sessions have ended."),
     "activate": (service.activate, "The account is active again."),
     "revoke-sessions": (service.revoke_sessions, "All sessions of the account have ended."),
+    "resend-code": (service.send_code, "Another code is on its way."),
     "reset-mfa": (service.reset_factors, "The second factors were removed."),
 }
 
@@ -85,6 +140,6 @@ def _done(account_id: str, act: Callable[[], object], said: str) -> ResponseRetu
     try:
         act()
         flask.flash(said, "success")
-    except errors.Conflict as refused:
+    except (errors.Conflict, errors.RateLimited) as refused:
         flask.flash(refused.sentence, "error")
     return flask.redirect(flask.url_for("aegis_pages.admin_user", account_id=account_id), 303)

@@ -40,12 +40,13 @@ class Holder(NamedTuple):
 
 
 def issue(
-    purpose: str, account_id: str | None, address: str, lifetime_s: int, browser: str | None = None
+    purpose: str, account_id: str | None, address: str, lifetime_s: int, browser: str | bytes | None = None
 ) -> Issued:
     """Make a proof inside a transaction.
 
     It replaces earlier ones: of the same address where it resets, of the same account where it verifies. Those that undo
-    stand beside each other, numbered by `place`. With a `browser`, its code is good there and for the account alone.
+    stand beside each other, numbered by `place`. With a `browser` (or what `browser_of` returned), its code is good there and
+    for the account alone.
     """
     now, proof_id = clock.now(), tokens.new_id()
     digits = state.current().settings.email_code_digits
@@ -62,7 +63,7 @@ def issue(
             "address": address,
             "token_hash": tokens.hash_token(issued.token),
             "code_hash": state.current().keyring.mac(_CODES, f"{proof_id}:{issued.code}"),
-            "browser_hash": tokens.hash_token(browser) if browser else None,
+            "browser_hash": tokens.hash_token(browser) if isinstance(browser, str) else browser,
             "attempts_left": ATTEMPTS,
             "place": store.last_place(purpose, account_id) + 1 if purpose == UNDO and account_id else 0,
             "created_at": now,
@@ -82,6 +83,12 @@ def held(purpose: str, address: str | None, holder: Holder) -> Proof | None:
     """Return the latest proof that somebody asked for, whether or not its code is still good."""
     hashed = tokens.hash_token(holder.browser) if holder.browser else None
     return _good(store.find_held(purpose, address, holder.account_id, hashed))
+
+
+def browser_of(purpose: str, account_id: str) -> bytes | None:
+    """Return which browser asked for the account's latest proof, for another one that is good there as well."""
+    row = store.find_held(purpose, None, account_id, None)
+    return row.browser_hash if row is not None else None
 
 
 def has_good_code(proof: Proof) -> bool:

@@ -4,7 +4,7 @@ What is said here holds in every process at once, as each request looks its toke
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aegis import audit, clock, db, errors, tally, tokens
 from aegis.audit import Event
@@ -38,6 +38,12 @@ class Listed(NamedTuple):
     last_used_at: int
     expires_at: int
 
+    @classmethod
+    def of(cls, row: Any, settings: Settings) -> "Listed":
+        """Read a row."""
+        ends = min(row.last_used_at + settings.session_idle_s, row.started_at + settings.session_overall_s)
+        return cls(row.id, row.user_agent, row.address, row.method, row.started_at, row.last_used_at, ends)
+
 
 Late = Callable[[Session, str], None]
 
@@ -65,7 +71,7 @@ def note_late_use(session: Session, token: str, settings: Settings, client: Clie
 
     A token without a record writes nothing: nobody fills the database with made-up cookies.
     """
-    if store.remove_expired([tokens.hash_token(token)], *_horizon(settings)):
+    if store.remove_expired([tokens.hash_token(token)], *horizon(settings)):
         tally.add("sessions_expired")
         audit.record(Event.SESSION_LATE_USE, client, account_id=session.account_id, session=session.id)
 
@@ -176,23 +182,12 @@ def note_use(session: Session, settings: Settings) -> None:
 
 def is_alive(session_id: str, settings: Settings) -> bool:
     """Tell whether a session of this id is alive."""
-    return store.find_live(session_id, *_horizon(settings))
+    return store.find_live(session_id, *horizon(settings))
 
 
 def list_of(account_id: str, settings: Settings) -> list[Listed]:
     """Return the account's live sessions, the latest used first."""
-    return [
-        Listed(
-            row.id,
-            row.user_agent,
-            row.address,
-            row.method,
-            row.started_at,
-            row.last_used_at,
-            min(row.last_used_at + settings.session_idle_s, row.started_at + settings.session_overall_s),
-        )
-        for row in store.list_live(account_id, *_horizon(settings))
-    ]
+    return [Listed.of(row, settings) for row in store.list_live(account_id, *horizon(settings))]
 
 
 def revoke_token(token: str) -> bool:
@@ -226,7 +221,7 @@ def revoke_all(account_id: str, but: str | None = None) -> int:
 
 def purge(settings: Settings, batch: int = PURGE_BATCH) -> int:
     """Delete up to `batch` expired sessions and return how many went; 0 means that none is left."""
-    used_before, started_before = _horizon(settings)
+    used_before, started_before = horizon(settings)
     expired = store.list_expired(used_before, started_before, batch)
     gone = store.remove_expired(expired, used_before, started_before) if expired else 0
     if gone:
@@ -235,7 +230,7 @@ def purge(settings: Settings, batch: int = PURGE_BATCH) -> int:
     return gone
 
 
-def _horizon(settings: Settings) -> tuple[int, int]:
+def horizon(settings: Settings) -> tuple[int, int]:
     """Return the times before which a last use and a start mean that a session is over."""
     now = clock.now()
     return now - settings.session_idle_s, now - settings.session_overall_s

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from werkzeug.security import generate_password_hash
 
 from academy.cli import main
-from aegis.ops import accounts_csv
+from aegis.admin import accounts_csv
 from aegis.ops.cli import commands
 from tests.factories import PASSWORD, dispose, make_app, rows
 

@@ -10,9 +10,9 @@ import click
 from aegis import clock, state
 from aegis.accounts import service
 from aegis.accounts.service import ROLES, Account
+from aegis.admin import accounts_csv
 from aegis.login import factors
 from aegis.mfa import recovery
-from aegis.ops import accounts_csv
 from aegis.ops.cli.host import Failed, InApp
 from aegis.reset import service as reset
 from aegis.sessions import service as sessions

@@ -13,7 +13,7 @@ from aegis import audit, clock, db, tokens
 from aegis.accounts import addresses, names, store
 from aegis.accounts.service import ROLES
 from aegis.audit import Event
-from aegis.web import OPERATOR
+from aegis.web import OPERATOR, Client
 
 COLUMNS = ("username", "email", "role", "is_active", "password_hash")
 NO_PASSWORD = "!"  # noqa: S105 - a value that no password matches
@@ -39,7 +39,9 @@ class _Line(NamedTuple):
     fields: dict[str, str]
 
 
-def load(file: TextIO, *, is_dry_run: bool = False) -> int:
+def load(
+    file: TextIO, *, is_dry_run: bool = False, client: Client = OPERATOR, actor_id: str | None = None
+) -> int:
     """Store the accounts of a CSV file, all or none, and return how many. Raises Refused."""
     problems: list[str] = []
     accounts = list(_accounts(_lines(file), problems))
@@ -47,7 +49,7 @@ def load(file: TextIO, *, is_dry_run: bool = False) -> int:
         raise Refused(problems)
     if not is_dry_run:
         _store(accounts)
-        audit.record(Event.ACCOUNTS_IMPORTED, OPERATOR, count=len(accounts))
+        audit.record(Event.ACCOUNTS_IMPORTED, client, account_id=actor_id, count=len(accounts))
     return len(accounts)
 
 
