@@ -129,6 +129,14 @@ authenticators = sa.Table(
     sa.Column("last_used_at", sa.BigInteger),
 )
 
+factor_resets = sa.Table(
+    "factor_resets",
+    metadata,
+    sa.Column("account_id", text(22), sa.ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("asked_by", text(22), nullable=False),
+    sa.Column("asked_at", sa.BigInteger, nullable=False),
+)
+
 recovery_codes = sa.Table(
     "recovery_codes",
     metadata,

@@ -9,7 +9,7 @@ from academy.courses import publishing
 from academy.courses.model import CourseText
 from aegis import admin_required, second_factor_required, state
 from aegis.accounts import service as accounts
-from aegis.login import factors
+from aegis.login import resets
 from aegis.mfa import recovery, totp
 from tests.authenticator import Authenticator
 from tests.codes import App, enrol, give
@@ -276,7 +276,7 @@ def test_factors_that_were_lost_are_taken_away(strict_app: flask.Flask, ada: Bro
     waiting = strict_app.test_client()
     assert_refused(waiting.sign_in("ada"), 401, "mfa_required")
     with strict_app.app_context():
-        assert factors.reset(rows(strict_app, "accounts")[0]["id"]) == 1
+        assert resets.take_away(state.current(), rows(strict_app, "accounts")[0]["id"]) == 1
     assert not ada.is_signed_in()
     assert_refused(give(waiting, "000000"), 401, "sign_in_expired")
     assert waiting.sign_in("ada").status_code == 200
@@ -372,6 +372,6 @@ def test_owners_are_told_by_mail(strict_app: flask.Flask, clock: Clock) -> None:
     assert lea.write(f"/api/mfa/totp/{added}", method="DELETE").status_code == 200
     assert told() == ["An authenticator was removed from your account"]
     with strict_app.app_context():
-        factors.reset(rows(strict_app, "accounts")[0]["id"])
+        resets.take_away(state.current(), rows(strict_app, "accounts")[0]["id"])
     assert told() == ["All second factors of your account were removed"]
     assert phone.secret

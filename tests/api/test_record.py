@@ -1,5 +1,6 @@
 """Each event of the record, caused as it happens in life: a row and a log line, joined by the request, without a secret."""
 
+import dataclasses
 import io
 import json
 import logging
@@ -308,6 +309,27 @@ def _(scene: Scene) -> None:
 def _(scene: Scene) -> None:
     scene.second_factor(scene.anna)
     scene.administer("anna", "reset-mfa")
+
+
+def ask_for_reset(scene: Scene) -> None:
+    """Ask as it is with AEGIS_MFA_RESET_DELAY."""
+    application = scene.app.extensions["aegis"]
+    settings = dataclasses.replace(application.settings, mfa_reset_delay_s=86_400)
+    application.configured = dataclasses.replace(application.configured, settings=settings)
+    scene.second_factor(scene.anna)
+    scene.administer("anna", "reset-mfa")
+
+
+@causes(Event.FACTORS_RESET_ASKED)
+def _(scene: Scene) -> None:
+    ask_for_reset(scene)
+
+
+@causes(Event.FACTORS_RESET_WITHDRAWN)
+def _(scene: Scene) -> None:
+    ask_for_reset(scene)
+    path = f"/api/admin/users/{scene.id_of('anna')}/reset-mfa"
+    assert scene.head.write(path, method="DELETE").status_code == 200
 
 
 @causes(Event.RECOVERY_CODES_RENEWED)

@@ -69,12 +69,21 @@ class UserList(Answer):
     next: str | None
 
 
+class FactorReset(Answer):
+    """That an account's second factors are to be taken away: who asked, when, and since when somebody else can do it."""
+
+    asked_by: str
+    asked_at: str
+    due_at: str
+
+
 class UserAnswer(Answer):
-    """One account, its live sessions and second factors."""
+    """One account, its live sessions and second factors, and whether those are to be taken away."""
 
     user: AdminUser
     sessions: list[ListedSession]
     factors: list[str]
+    factor_reset: FactorReset | None
 
 
 class SessionQuery(Body):

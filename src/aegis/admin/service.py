@@ -9,7 +9,7 @@ from aegis.accounts import verification
 from aegis.accounts.service import Account
 from aegis.admin import accounts_csv, store
 from aegis.audit import Event, Seen
-from aegis.login import factors
+from aegis.login import resets
 from aegis.sessions import Session
 from aegis.sessions import service as sessions
 from aegis.sessions.service import Listed
@@ -30,6 +30,14 @@ class LiveSession(NamedTuple):
     account_id: str
     username: str
     session: Listed
+
+
+class AskedReset(NamedTuple):
+    """Who asked to take second factors away, when, and since when somebody else can do it."""
+
+    by: str
+    at: int
+    due_at: int
 
 
 class Page(NamedTuple):
@@ -123,14 +131,38 @@ def end_session(own: Session, account_id: str, session_id: str, client: Client) 
     accounts.end_session(accounts.get(account_id).id, session_id, client, own.account_id)
 
 
-def reset_factors(own: Session, account_id: str, client: Client) -> int:
-    """Take all second factors from somebody else and return how many. Raises NotFound, or Conflict for oneself."""
+def reset_factors(own: Session, account_id: str, client: Client) -> str:
+    """Take all second factors from somebody else, or ask for it where it takes two; return what was done.
+
+    Raises NotFound, or Conflict for oneself, who asked already, and as long as it is too early.
+    """
     account = accounts.get(account_id)
     if account.id == own.account_id:
         raise errors.Conflict(
             "Your own second factors are on your security page; another administrator may reset them."
         )
-    return factors.reset(account.id, client, own.account_id)
+    removed = resets.take_away(state.current(), account.id, client, own.account_id)
+    if removed is None:
+        return "This was asked for, and the owner is told. Another administrator has to carry it out, later."
+    return f"{removed} second {'factor was' if removed == 1 else 'factors were'} removed."
+
+
+def keep_factors(own: Session, account_id: str, client: Client) -> None:
+    """Withdraw that somebody's second factors are to be taken away. Raises NotFound, or Conflict when that is not asked for."""
+    if not resets.withdraw(accounts.get(account_id).id, client, own.account_id):
+        raise errors.Conflict("Nobody asked for this.")
+
+
+def asked_reset(account_id: str) -> AskedReset | None:
+    """Return who asked to take an account's second factors away, by name, and when somebody else can do it."""
+    asked = resets.find(state.current(), account_id)
+    if asked is None:
+        return None
+    try:
+        name = accounts.get(asked.by).username
+    except errors.NotFound:
+        name = asked.by
+    return AskedReset(name, asked.at, asked.due_at)
 
 
 def record(  # noqa: PLR0913 - each is a column to search by

@@ -9,6 +9,7 @@ from aegis.admin.schemas import (
     AdminUser,
     Done,
     Event,
+    FactorReset,
     Imported,
     ImportQuery,
     LiveSession,
@@ -70,7 +71,11 @@ def shown(account_id: str) -> UserAnswer:
     live = service.sessions_of(account.id, state.current().settings)
     listed = [ListedSession.of(item, signed_in().id) for item in live]
     names = state.current().factors(account.id, account.role).names
-    return UserAnswer(user=AdminUser.shown(account), sessions=listed, factors=list(names))
+    asked = service.asked_reset(account.id)
+    reset = asked and FactorReset(
+        asked_by=asked.by, asked_at=clock.as_text(asked.at), due_at=clock.as_text(asked.due_at)
+    )
+    return UserAnswer(user=AdminUser.shown(account), sessions=listed, factors=list(names), factor_reset=reset)
 
 
 @blueprint.post("/users/<account_id>/role")
@@ -122,9 +127,20 @@ def end_session(account_id: str, session_id: str) -> Done:
 @admin_required
 @operation(answers={200: Done}, errors=(errors.NotFound, errors.Conflict))
 def reset_mfa(account_id: str) -> Done:
-    """Take all second factors from an account; its sessions end, and its owner is told by mail."""
-    removed = service.reset_factors(signed_in(), account_id, client())
-    return Done(message=f"{removed} second {'factor was' if removed == 1 else 'factors were'} removed.")
+    """Take all second factors from an account; its sessions end, and its owner is told by mail.
+
+    Where AEGIS_MFA_RESET_DELAY is set, the first administrator asks for it, and another one repeats the call when it is due.
+    """
+    return Done(message=service.reset_factors(signed_in(), account_id, client()))
+
+
+@blueprint.delete("/users/<account_id>/reset-mfa")
+@admin_required
+@operation(answers={200: Done}, errors=(errors.NotFound, errors.Conflict))
+def keep_mfa(account_id: str) -> Done:
+    """Withdraw that an account's second factors are to be taken away."""
+    service.keep_factors(signed_in(), account_id, client())
+    return Done(message="The second factors stay.")
 
 
 @blueprint.post("/users/<account_id>/resend-code")

@@ -48,6 +48,8 @@ class Event(enum.StrEnum):
     ACCOUNTS_EXPORTED = "user_exported"
     FACTOR_ADDED = "user_factor_added"
     FACTOR_REMOVED = "user_factor_removed"
+    FACTORS_RESET_ASKED = "user_factors_reset_requested"
+    FACTORS_RESET_WITHDRAWN = "user_factors_reset_withdrawn"
     FACTORS_RESET = "user_factors_reset"
     RECOVERY_CODES_RENEWED = "user_recovery_codes_renewed"
     BREAK_GLASS_MADE = "user_break_glass_made"
@@ -76,6 +78,7 @@ _WARNINGS = frozenset(
         Event.REMEMBRANCE_COPIED,
         Event.ROLE_CHANGED,
         Event.RECOVERY_CODE_USED,
+        Event.FACTORS_RESET_ASKED,
         Event.FACTORS_RESET,
         Event.CHANGE_UNDONE,
         Event.PASSWORD_EXPIRED,

@@ -39,6 +39,8 @@ _WORDS: Mapping[str, str] = {
     Event.FACTOR_REMOVED: "A second way to prove that it is you was removed.",
     Event.RECOVERY_CODE_USED: "A recovery code was used.",
     Event.RECOVERY_CODES_RENEWED: "A new set of recovery codes was made. The former ones are void.",
+    Event.FACTORS_RESET_ASKED: "Somebody asked to have your second factors removed.",
+    Event.FACTORS_RESET_WITHDRAWN: "Your second factors stay: what was asked for was withdrawn.",
     Event.FACTORS_RESET: "Your second factors were removed, and your sessions ended.",
     Event.BREAK_GLASS_MADE: "An emergency code for your account was made.",
     Event.BREAK_GLASS_USED: "The emergency code of your account was used.",

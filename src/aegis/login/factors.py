@@ -2,17 +2,14 @@
 
 from typing import NamedTuple, Protocol
 
-from aegis import audit, db, state
-from aegis.accounts import notices
-from aegis.audit import Event
+from aegis import state
 from aegis.mfa import recovery
 from aegis.mfa import service as authenticators
 from aegis.passkeys import service as passkeys
 from aegis.passkeys.service import Answered
 from aegis.sessions import Factors
-from aegis.sessions import service as sessions
 from aegis.state import State
-from aegis.web import OPERATOR, Client
+from aegis.web import Client
 
 
 class Answer(NamedTuple):
@@ -100,20 +97,6 @@ class RecoveryCode:
 
 
 FACTORS: dict[str, Factor] = {factor.name: factor for factor in (Totp(), Passkey(), RecoveryCode())}
-
-
-def reset(account_id: str, client: Client = OPERATOR, actor_id: str | None = None) -> int:
-    """Take all second factors from an account and end its sessions; return how many factors there were.
-
-    For somebody who lost them and proved who they are in another way. An administrator's emergency code stays.
-    """
-    with db.transaction():
-        removed = authenticators.remove_all(account_id) + passkeys.remove_all(account_id)
-        ended = sessions.revoke_all(account_id)
-        notices.post(account_id, "All second factors of your account were removed", client, actor_id=actor_id)
-    told = {"removed": removed, "sessions_ended": ended}
-    audit.record(Event.FACTORS_RESET, client, account_id=account_id, actor_id=actor_id, **told)
-    return removed
 
 
 def of(account_id: str, role: str) -> Factors:

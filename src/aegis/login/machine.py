@@ -10,7 +10,7 @@ from aegis.accounts import leaving, notices, verification
 from aegis.accounts import store as accounts
 from aegis.accounts.factors import forced_step
 from aegis.audit import Event
-from aegis.login import devices, factors, pending
+from aegis.login import devices, factors, pending, resets
 from aegis.sessions import Resumed, remembrance
 from aegis.sessions import service as sessions
 from aegis.sessions.remembrance import Copied, Renewed, Worthless
@@ -66,6 +66,8 @@ def go_on(application: State, proven: Proven, client: Client, came: Came) -> Sig
         audit.record(Event.LOGIN_FAILURE, client, account_id=row.id, reason="email_unverified")
         raise verification.Unverified(browser)
     leaving.withdraw(row.id, client)
+    if proven.level >= sessions.FACTORS_LEVEL and application.settings.mfa_reset_delay_s:
+        resets.withdraw(row.id, client)
     stays = tokens.new_id() if came.stays else None
     with db.transaction():
         token = sessions.start(

@@ -1,4 +1,4 @@
-"""Queries on the devices that signed in before, and on sign-ins that wait for a second factor."""
+"""Queries on devices that signed in before, sign-ins that wait for a second factor, and factors to be taken away."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from aegis import db
-from aegis.schema import devices, pending_logins
+from aegis.schema import devices, factor_resets, pending_logins
 
 
 def find(account_id: str, token_hash: bytes) -> sa.Row[Any] | None:
@@ -85,3 +85,26 @@ def remove_pending_before(moment: int, batch: int) -> int:
     return (
         db.change(sa.delete(pending_logins).where(pending_logins.c.token_hash.in_(hashes))) if hashes else 0
     )
+
+
+def add_reset(values: dict[str, Any]) -> None:
+    """Note that second factors are to be taken away. Raises db.Duplicate when that is noted already."""
+    db.change(sa.insert(factor_resets).values(**values))
+
+
+def find_reset(account_id: str) -> Any:
+    """Return the note that second factors are to be taken away, or None."""
+    return db.row(sa.select(factor_resets).where(factor_resets.c.account_id == account_id))
+
+
+def remove_reset(account_id: str, asked_at: int | None = None) -> bool:
+    """Delete the note, or the one of a moment only; True for exactly one of those who try."""
+    own = factor_resets.c.account_id == account_id
+    chosen = own if asked_at is None else sa.and_(own, factor_resets.c.asked_at == asked_at)
+    return db.change(sa.delete(factor_resets).where(chosen)) == 1
+
+
+def remove_stale_reset(account_id: str, moment: int) -> None:
+    """Delete a note that nobody followed in time."""
+    stale = sa.and_(factor_resets.c.account_id == account_id, factor_resets.c.asked_at <= moment)
+    db.change(sa.delete(factor_resets).where(stale))

@@ -131,15 +131,16 @@ _ACTS = {
     "activate": (service.activate, "The account is active again."),
     "revoke-sessions": (service.revoke_sessions, "All sessions of the account have ended."),
     "resend-code": (service.send_code, "Another code is on its way."),
-    "reset-mfa": (service.reset_factors, "The second factors were removed."),
+    "reset-mfa": (service.reset_factors, ""),
+    "keep-mfa": (service.keep_factors, "The second factors stay."),
 }
 
 
 def _done(account_id: str, act: Callable[[], object], said: str) -> ResponseReturnValue:
-    """Do it and show the account again; a refusal is told above it."""
+    """Do it and show the account again, with what was done; a refusal is told above it."""
     try:
-        act()
-        flask.flash(said, "success")
+        done = act()
+        flask.flash(said or str(done), "success")
     except (errors.Conflict, errors.RateLimited) as refused:
         flask.flash(refused.sentence, "error")
     return flask.redirect(flask.url_for("aegis_pages.admin_user", account_id=account_id), 303)

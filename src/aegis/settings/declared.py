@@ -153,6 +153,13 @@ class Settings(Abuse):
         "Who must use a second factor: off, admin, teacher (and admins) or all. Without one, such an account can only add one.",
         production="admin",
     )
+    mfa_reset_delay_s: int = setting(
+        "AEGIS_MFA_RESET_DELAY",
+        parse.integer(0, 14 * DAY_S),
+        0,
+        "Second factors are taken from somebody by two administrators who act this long apart; 0: by one, at once.",
+        unit="seconds",
+    )
     password_minimum: int = setting(
         "AEGIS_PASSWORD_MINIMUM",
         parse.integer(8, 64),

@@ -11,7 +11,7 @@ from aegis import clock, state
 from aegis.accounts import service
 from aegis.accounts.service import ROLES, Account
 from aegis.admin import accounts_csv
-from aegis.login import factors
+from aegis.login import factors, resets
 from aegis.mfa import recovery
 from aegis.ops.cli.host import Failed, InApp
 from aegis.reset import service as reset
@@ -148,10 +148,16 @@ def reset_password(name: str) -> None:
 def reset_mfa(name: str) -> None:
     """Take all second factors from an account, for somebody who lost them; its sessions end.
 
-    Make sure first who is asking: this is what an attacker would ask for.
+    Make sure first who is asking: this is what an attacker would ask for. With AEGIS_MFA_RESET_DELAY it takes two: who runs this
+    asks, or carries out what an administrator asked for before.
     """
     account = _get(name)
-    removed = factors.reset(account.id)
+    removed = resets.take_away(state.current(), account.id)
+    if removed is None:
+        click.echo(
+            f"This was asked for, and {account.username} is told. An administrator has to carry it out, later."
+        )
+        return
     click.echo(
         f"{removed} second factors of {account.username} were removed. The account's sessions have ended."
     )
