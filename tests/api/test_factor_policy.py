@@ -8,7 +8,7 @@ import pytest
 from academy.courses import publishing
 from academy.courses.model import CourseText
 from aegis import admin_required, second_factor_required, state
-from aegis.accounts import service as accounts
+from aegis.accounts import standing
 from aegis.login import resets
 from aegis.mfa import recovery, totp
 from tests.authenticator import Authenticator
@@ -160,7 +160,7 @@ def test_a_role_that_needs_a_factor_asks_for_it_at_the_next_sign_in(strict_app: 
     lea = signed_in(strict_app, "lea")
     assert lea.get("/api/profile").status_code == 200
     with strict_app.app_context():
-        accounts.set_role(rows(strict_app, "accounts")[0]["id"], "teacher")
+        standing.set_role(rows(strict_app, "accounts")[0]["id"], "teacher")
     assert not lea.is_signed_in()
     assert lea.sign_in("lea").status_code == 200
     assert_refused(lea.get("/api/profile"), 403, "mfa_enrolment_required")

@@ -10,6 +10,7 @@ import pytest
 
 from aegis import Aegis
 from aegis.accounts import service as accounts
+from aegis.accounts import standing
 from tests.factories import Browser, assert_refused, copy_of, rows, set_cookies
 from tests.fixtures import Clock
 
@@ -196,7 +197,7 @@ def test_a_page_that_polls_is_no_use_here_either(foreign: flask.Flask, clock: Cl
 def test_a_stand_in_that_is_deactivated_is_out(foreign: flask.Flask) -> None:
     kim = sign_in(foreign)
     with foreign.app_context():
-        accounts.deactivate(rows(foreign, "accounts")[0]["id"])
+        standing.deactivate(rows(foreign, "accounts")[0]["id"])
 
     assert kim.get("/me").status_code == 401
     refused = kim.submit("/in", name="kim", password="pass of kim")

@@ -7,7 +7,7 @@ import flask
 import pytest
 from werkzeug.security import generate_password_hash
 
-from aegis.accounts import service as accounts
+from aegis.accounts import standing
 from tests.factories import (
     OTHER_PASSWORD,
     PASSWORD,
@@ -92,7 +92,7 @@ def test_unknown_wrong_and_deactivated_are_one_answer_at_one_cost(
     add_account(app, "anna", email="anna@mail.test")
     gone = add_account(app, "gone")
     with app.app_context():
-        accounts.deactivate(gone)
+        standing.deactivate(gone)
     answers, costs = set(), set()
     for name, password in (
         ("anna", OTHER_PASSWORD),

@@ -6,7 +6,7 @@ import flask
 import pytest
 from werkzeug.test import TestResponse
 
-from aegis.accounts import service as accounts
+from aegis.accounts import standing
 from tests.authenticator import BACKED_UP, BACKUP_ELIGIBLE, PRESENT, VERIFIED, Authenticator
 from tests.factories import PASSWORD, Browser, assert_refused, at_once, copy_of, rows, signed_in
 from tests.fixtures import Clock, NewApp
@@ -143,7 +143,7 @@ def test_a_deactivated_account_is_the_same_answer(
     app: flask.Flask, key: Authenticator, client: Browser
 ) -> None:
     with app.app_context():
-        accounts.deactivate(rows(app, "accounts")[0]["id"])
+        standing.deactivate(rows(app, "accounts")[0]["id"])
     assert_refused(use(client, key), 401, "invalid_credentials")
 
 

@@ -7,7 +7,7 @@ import flask
 import pytest
 
 from aegis import state
-from aegis.accounts import service as accounts
+from aegis.accounts import standing
 from aegis.reset import service
 from tests.factories import (
     OTHER_PASSWORD,
@@ -94,7 +94,7 @@ def test_five_wrong_codes_burn_the_right_one(app: flask.Flask) -> None:
 def test_nothing_tells_whether_there_is_an_account(app: flask.Flask) -> None:
     gone = add_account(app, "gone", email="gone@mail.test")
     with app.app_context():
-        accounts.deactivate(gone)
+        standing.deactivate(gone)
     answers = set()
     for email in (ADDRESS, "nobody@mail.test", "gone@mail.test", "anna", "@", "x" * 300):
         answer = app.test_client().write(FORGOT, {"email": email})
@@ -231,7 +231,7 @@ def test_an_unknown_address_costs_the_same_work(new_app: NewApp, sqlite_url: str
 def test_a_password_that_somebody_else_chose_is_replaced_for_good(app: flask.Flask) -> None:
     """The owner has chosen now, so nothing is forced at the next sign-in."""
     with app.app_context():
-        accounts.expire_password(rows(app, "accounts")[0]["id"])
+        standing.expire_password(rows(app, "accounts")[0]["id"])
     token, _ = ask(app)
     assert reset(app, token=token).status_code == 200
     anna = app.test_client()

@@ -7,6 +7,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from aegis.accounts import service as accounts
+from aegis.accounts import standing
 from aegis.audit import Event
 from aegis.ops import housekeeping
 from aegis.sessions import remembrance
@@ -416,14 +417,14 @@ def change_role(app: flask.Flask, anna: Browser) -> None:
     with app.app_context():
         found = accounts.find("anna")
         assert found is not None
-        accounts.set_role(found.id, "teacher")
+        standing.set_role(found.id, "teacher")
 
 
 def deactivate(app: flask.Flask, anna: Browser) -> None:
     with app.app_context():
         found = accounts.find("anna")
         assert found is not None
-        accounts.deactivate(found.id)
+        standing.deactivate(found.id)
 
 
 def reset(app: flask.Flask, anna: Browser) -> None:

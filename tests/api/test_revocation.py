@@ -4,7 +4,7 @@ import flask
 import pytest
 
 from aegis import role_required
-from aegis.accounts import service as accounts
+from aegis.accounts import standing
 from tests.factories import (
     OTHER_PASSWORD,
     PASSWORD,
@@ -165,7 +165,7 @@ def test_deactivation_ends_all_sessions_on_their_next_request(app: flask.Flask, 
     assert ben.is_signed_in()
     assert second.get("/auth/check").status_code == 204
     with app.app_context():
-        accounts.deactivate(rows(app, "accounts")[0]["id"])
+        standing.deactivate(rows(app, "accounts")[0]["id"])
 
     assert not ben.is_signed_in()
     assert second.get("/auth/check").status_code == 401
@@ -221,7 +221,7 @@ def test_a_new_role_holds_on_the_next_request_and_needs_a_new_sign_in(
     add_account(staff_app, "head", role="admin")
     assert ben.get(f"/for-{before}").status_code == 200
     with staff_app.app_context():
-        accounts.set_role(own_id, after)
+        standing.set_role(own_id, after)
 
     assert_refused(ben.get("/for-learner"), 401, "not_authenticated")
     ben.sign_in()

@@ -4,8 +4,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from tests.browser.conftest import NewContext, arrive, sign_in
-from tests.factories import PASSWORD
+from tests.browser.conftest import NewContext, Site, arrive, sign_in
+from tests.codes import enrol
+from tests.factories import PASSWORD, rows, signed_in
 
 VISITOR = ("/", "/login", "/register", "/courses/safe-accounts", "/nothing-here")
 LEARNER = (
@@ -53,6 +54,20 @@ def test_no_page_has_a_barrier(new_context: NewContext, width: int, scheme: str)
     wrong += [line for path in LEARNER for line in judge(context.new_page(), path)]
 
     assert wrong == []
+
+
+def test_no_page_of_administrators_has_a_barrier(site: Site, new_context: NewContext) -> None:
+    head = signed_in(site.app, "head", role="admin")
+    enrol(head)
+    context = new_context(
+        viewport={"width": 360, "height": 800}, color_scheme="dark", reduced_motion="reduce"
+    )
+    cookie = head.session_cookie()
+    assert cookie is not None
+    context.add_cookies([{"name": "session", "value": cookie, "url": site.url}])
+    users = [f"/admin/users/{row['id']}" for row in rows(site.app, "accounts") if row["username"] == "anna"]
+    paths = ("/admin", "/admin/sessions", "/admin/import", "/admin/audit", *users)
+    assert [line for path in paths for line in judge(context.new_page(), path)] == []
 
 
 def test_a_form_with_errors_has_no_barrier(new_context: NewContext) -> None:

@@ -6,7 +6,7 @@ What stays is the record of security events under the account's random id, which
 import contextlib
 
 from aegis import audit, clock, db
-from aegis.accounts import notices, service, store
+from aegis.accounts import notices, standing, store
 from aegis.audit import Event
 from aegis.sessions import service as sessions
 from aegis.state import State
@@ -22,7 +22,7 @@ def ask(application: State, account_id: str, client: Client) -> int:
     """
     erase_at = clock.now() + application.settings.deletion_grace_s
     with db.transaction():
-        service.keep_an_admin(account_id)
+        standing.keep_an_admin(account_id)
         store.change(account_id, {"erase_at": erase_at})
         sessions.revoke_all(account_id)
         until = f"{clock.as_datetime(erase_at):%-d %B %Y, %H:%M} UTC"

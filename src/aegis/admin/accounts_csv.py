@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, TextIO
 
 from aegis import audit, clock, db, tokens
 from aegis.accounts import addresses, names, store
-from aegis.accounts.service import ROLES
 from aegis.audit import Event
+from aegis.settings import ROLES
 from aegis.web import OPERATOR, Client
 
 COLUMNS = ("username", "email", "role", "is_active", "password_hash")

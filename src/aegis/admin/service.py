@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from aegis import audit, errors, state
 from aegis.accounts import service as accounts
-from aegis.accounts import verification
+from aegis.accounts import standing, verification
 from aegis.accounts.service import Account
 from aegis.admin import accounts_csv, store
 from aegis.audit import Event, Seen
@@ -108,17 +108,17 @@ def import_accounts(own: Session, content: bytes | str, client: Client, *, is_dr
 
 def set_role(own: Session, account_id: str, role: str, client: Client) -> None:
     """Give another role. Raises InvalidInput, NotFound, or Conflict for the last administrator."""
-    accounts.set_role(accounts.get(account_id).id, role, client, own.account_id)
+    standing.set_role(accounts.get(account_id).id, role, client, own.account_id)
 
 
 def deactivate(own: Session, account_id: str, client: Client) -> None:
     """Shut an account out. Raises NotFound, or Conflict for the last administrator."""
-    accounts.deactivate(accounts.get(account_id).id, client, own.account_id)
+    standing.deactivate(accounts.get(account_id).id, client, own.account_id)
 
 
 def activate(own: Session, account_id: str, client: Client) -> None:
     """Let an account in again. Raises NotFound."""
-    accounts.activate(accounts.get(account_id).id, client, own.account_id)
+    standing.activate(accounts.get(account_id).id, client, own.account_id)
 
 
 def revoke_sessions(own: Session, account_id: str, client: Client) -> int:

@@ -8,7 +8,7 @@ from aegis.settings.declaration import DEVELOPMENT, Declaration
 _HEAD = """\
 # Settings
 
-Written by `aegis config --markdown` from `src/aegis/settings/declared.py` and `abuse.py`: edit there.
+Written by `aegis config --markdown` from `src/aegis/settings/`: edit there.
 
 A setting is an environment variable, or an upper-case name in a configuration class (`config.py`); the environment
 wins. An unknown `AEGIS_` name is an error that suggests the nearest one. In production a value that breaks its rule

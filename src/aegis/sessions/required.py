@@ -19,13 +19,11 @@ from aegis.errors import (
 )
 from aegis.sessions import Account, Session, service
 from aegis.sessions.model import CHANGE_PASSWORD, ENROL_FACTOR
+from aegis.settings import ROLES
 from aegis.web import client
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-ROLES = ("learner", "teacher", "admin")
-"""Each role may do what the ones before it may."""
 
 current_account: Account | None = cast("Account | None", LocalProxy(lambda: _account()))  # noqa: PLW0108 - defined below
 """The signed-in account of this request; falsy for a visitor."""

@@ -7,6 +7,7 @@ from typing import Any
 DEVELOPMENT = "development"
 TESTING = "testing"
 PRODUCTION = "production"
+DAY_S = 86_400
 ENVIRONMENTS = (DEVELOPMENT, TESTING, PRODUCTION)
 
 

@@ -1,4 +1,4 @@
-"""The list of settings, with `abuse` for those against it. Adding one means adding one field; all else follows from it."""
+"""The list of settings, with `credentials`, `mailing` and `abuse`. Adding one means adding one field; all else follows from it."""
 
 import dataclasses
 import ipaddress
@@ -6,20 +6,15 @@ import os
 
 from aegis.settings import parse
 from aegis.settings.abuse import Abuse
-from aegis.settings.declaration import DEVELOPMENT, ENVIRONMENTS, PRODUCTION, Declaration, setting
+from aegis.settings.credentials import Credentials
+from aegis.settings.declaration import DAY_S, DEVELOPMENT, ENVIRONMENTS, PRODUCTION, Declaration, setting
+from aegis.settings.mailing import Mailing
 
 DEVELOPMENT_KEY = "development-key-that-everybody-knows-and-production-refuses"
-DAY_S = 86_400
-OFF, OPTIONAL, REQUIRED = "off", "optional", "required"
-_FACTOR_POLICIES = {
-    "admin": ("admin",),
-    "teacher": ("teacher", "admin"),
-    "all": ("learner", "teacher", "admin"),
-}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings(Abuse):
+class Settings(Mailing, Credentials, Abuse):
     """The values one application runs with; frozen, so that nothing changes them behind the checks."""
 
     environment: str = setting(
@@ -146,147 +141,12 @@ class Settings(Abuse):
         "How long a browser may stay signed in, for who asks for it; 0 does not offer it (NIST 800-63B-4 section 2.1.3: 30 days at most).",
         unit="seconds",
     )
-    mfa_required: str = setting(
-        "AEGIS_MFA_REQUIRED",
-        parse.choice("off", *_FACTOR_POLICIES),
-        "off",
-        "Who must use a second factor: off, admin, teacher (and admins) or all. Without one, such an account can only add one.",
-        production="admin",
-    )
-    mfa_reset_delay_s: int = setting(
-        "AEGIS_MFA_RESET_DELAY",
-        parse.integer(0, 14 * DAY_S),
-        0,
-        "Second factors are taken from somebody by two administrators who act this long apart; 0: by one, at once.",
-        unit="seconds",
-    )
-    password_minimum: int = setting(
-        "AEGIS_PASSWORD_MINIMUM",
-        parse.integer(8, 64),
-        15,
-        "Shortest new password (NIST 800-63B-4 section 3.1.1.2: 15 where it is the only factor).",
-        unit="characters",
-        rule="at least 15",
-    )
-    password_minimum_with_factor: int = setting(
-        "AEGIS_PASSWORD_MINIMUM_WITH_FACTOR",
-        parse.integer(8, 64),
-        8,
-        "Shortest new password of accounts that must use a second factor (NIST 800-63B-4 section 3.1.1.2).",
-        unit="characters",
-    )
-    password_maximum: int = setting(
-        "AEGIS_PASSWORD_MAXIMUM",
-        parse.integer(64, 1024),
-        128,
-        "Longest password; a longer one is refused, never cut.",
-        unit="characters",
-    )
-    password_banned_words: tuple[str, ...] = setting(
-        "AEGIS_PASSWORD_BANNED_WORDS",
-        parse.words,
-        (),
-        "Names of your school or product that a password may not consist of, comma-separated.",
-    )
-    password_pepper: tuple[str, ...] = setting(
-        "AEGIS_PASSWORD_PEPPER",
-        parse.words,
-        (),
-        "Keys of a keyed step before the password hash, kept apart from the database; the first is used, all verify.",
-        secret=True,
-        rule="each at least 32 bytes",
-    )
-    argon2_memory_kib: int = setting(
-        "AEGIS_ARGON2_MEMORY",
-        parse.integer(8, 4_194_304),
-        19_456,
-        "Memory of one password hash (OWASP Password Storage Cheat Sheet: 19 MiB with 2 passes).",
-        unit="KiB",
-        testing=1024,
-        rule="at least 19456",
-    )
-    argon2_passes: int = setting(
-        "AEGIS_ARGON2_PASSES",
-        parse.integer(1, 50),
-        2,
-        "Passes of one password hash.",
-        testing=1,
-        rule="at least 2",
-    )
-    argon2_parallel: int = setting(
-        "AEGIS_ARGON2_PARALLEL",
-        parse.integer(1, 64),
-        1,
-        "Password hashes computed at once in one process; further ones wait. There are as many processes as processors.",
-    )
-    argon2_queue: int = setting(
-        "AEGIS_ARGON2_QUEUE",
-        parse.integer(0, 10_000),
-        32,
-        "Sign-ins that may wait for a password hash in one process; more are answered 503 with Retry-After.",
-    )
     redis_url: str = setting(
         "REDIS_URL",
         parse.redis_address,
         "",
         "Where attempts are counted first: redis://, rediss://, redis+sentinel:// or redis+cluster://. Without it, in SQL.",
         secret=True,
-    )
-    mail_url: str = setting(
-        "MAIL_URL",
-        parse.mail_address,
-        "console:",
-        "Where mails leave: smtp://user:password@host:587, smtps://, file:/folder (one .eml each) or console:. Empty turns mail off.",
-        secret=True,
-        production="",
-        testing="memory:",
-        rule="AEGIS_URL too; no password over an unencrypted network",
-    )
-    mail_from: str = setting(
-        "AEGIS_MAIL_FROM",
-        parse.mailbox,
-        "",
-        "The address mails come from; unless set, no-reply@ at the host of AEGIS_URL.",
-    )
-    mail_ca: str = setting(
-        "AEGIS_MAIL_CA",
-        parse.string,
-        "",
-        "File of certificate authorities (PEM) that the relay is judged by, in place of the system's.",
-    )
-    mail_embedded: bool = setting(
-        "AEGIS_MAIL_EMBEDDED",
-        parse.boolean,
-        True,
-        "The serving processes send mails themselves; 0 leaves that to `aegis worker`.",
-    )
-    email_verification: str = setting(
-        "AEGIS_EMAIL_VERIFICATION",
-        parse.choice(OFF, OPTIONAL, REQUIRED),
-        OFF,
-        "Whether an e-mail address counts only after a code that went to it: off, optional, or required for signing in.",
-        rule="MAIL_URL too",
-    )
-    email_code_digits: int = setting(
-        "AEGIS_EMAIL_CODE_DIGITS",
-        parse.integer(6, 12),
-        8,
-        "Digits of a code that goes out by mail (NIST 800-63B-4 section 3.1.3.2: 6 at least).",
-    )
-    email_code_s: int = setting(
-        "AEGIS_EMAIL_CODE_LIFETIME",
-        parse.integer(60, 600),
-        600,
-        "How long such a code is good (ASVS 6.5.5: ten minutes at most).",
-        unit="seconds",
-    )
-    email_blocked_domains: tuple[str, ...] = setting(
-        "AEGIS_EMAIL_BLOCKED_DOMAINS",
-        parse.words,
-        (),
-        "Domains whose addresses, subdomains included, nobody may register with, comma-separated; "
-        "/a/path is a file with one in each line, read anew when it changes.",
-        rule="files can be read",
     )
     uploads: str = setting(
         "AEGIS_UPLOADS",
@@ -397,14 +257,6 @@ class Settings(Abuse):
         """Whether the rules of production apply."""
         return self.environment == PRODUCTION
 
-    def demands_factor(self, role: str) -> bool:
-        """Whether accounts of this role must use a second factor."""
-        return role in _FACTOR_POLICIES.get(self.mfa_required, ())
-
-    def shortest_password(self, role: str) -> int:
-        """Return the length that a new password of an account of this role must have at least."""
-        return self.password_minimum_with_factor if self.demands_factor(role) else self.password_minimum
-
     @property
     def cookie_prefix(self) -> str:
         """`__Host-` wherever cookies are Secure (RFC 6265bis section 4.1.3.2), else nothing."""
@@ -412,6 +264,10 @@ class Settings(Abuse):
 
 
 def declarations() -> dict[str, Declaration]:
-    """Return the declarations by field name, in the order of the list; those against abuse come last."""
-    fields = sorted(dataclasses.fields(Settings), key=lambda field: field.name in Abuse.__dataclass_fields__)
+    """Return the declarations by field name, in the order of the lists: this one, then credentials, mail and abuse."""
+    inherited = {field.name: at for at, room in enumerate(_LATER) for field in dataclasses.fields(room)}
+    fields = sorted(dataclasses.fields(Settings), key=lambda field: inherited.get(field.name, -1))
     return {field.name: field.metadata["declaration"] for field in fields}
+
+
+_LATER = (Credentials, Mailing, Abuse)

@@ -5,7 +5,9 @@ import re
 from collections.abc import Iterator, Mapping
 
 from aegis.settings import relay
-from aegis.settings.declared import DAY_S, DEVELOPMENT_KEY, OFF, Settings
+from aegis.settings.declaration import DAY_S
+from aegis.settings.declared import DEVELOPMENT_KEY, Settings
+from aegis.settings.mailing import OFF
 
 KEY_BYTES = 32
 GUESSES_A_DAY = 100

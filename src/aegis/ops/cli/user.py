@@ -8,14 +8,15 @@ from typing import Any, TextIO
 import click
 
 from aegis import clock, state
-from aegis.accounts import service
-from aegis.accounts.service import ROLES, Account
+from aegis.accounts import service, standing
+from aegis.accounts.service import Account
 from aegis.admin import accounts_csv
 from aegis.login import factors, resets
 from aegis.mfa import recovery
 from aegis.ops.cli.host import Failed, InApp
 from aegis.reset import service as reset
 from aegis.sessions import service as sessions
+from aegis.settings import ROLES
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -52,7 +53,7 @@ def create(name: str, email: str | None, role: str, *, password_stdin: bool, tem
         is_temporary=temporary,
     )
     click.echo(f"The account {account.username} was created ({account.role}).")
-    if service.is_only_admin(account.id):
+    if standing.is_only_admin(account.id):
         _print_break_glass(account)
 
 
@@ -104,7 +105,7 @@ def show(name: str, *, as_json: bool) -> None:
 def set_role(name: str, role: str) -> None:
     """Give an account another role; its sessions end."""
     account = _get(name)
-    service.set_role(account.id, role)
+    standing.set_role(account.id, role)
     click.echo(f"{account.username} is {role} now. The account's sessions have ended.")
 
 
@@ -113,7 +114,7 @@ def set_role(name: str, role: str) -> None:
 def deactivate(name: str) -> None:
     """Shut an account out; its sessions end."""
     account = _get(name)
-    service.deactivate(account.id)
+    standing.deactivate(account.id)
     click.echo(f"{account.username} is deactivated. The account's sessions have ended.")
 
 
@@ -122,7 +123,7 @@ def deactivate(name: str) -> None:
 def activate(name: str) -> None:
     """Let a deactivated account in again."""
     account = _get(name)
-    service.activate(account.id)
+    standing.activate(account.id)
     click.echo(f"{account.username} is active again.")
 
 
@@ -131,7 +132,7 @@ def activate(name: str) -> None:
 def expire_password(name: str) -> None:
     """Make an account choose another password at its next sign-in; its sessions end."""
     account = _get(name)
-    service.expire_password(account.id)
+    standing.expire_password(account.id)
     click.echo(f"{account.username} has to choose another password. The account's sessions have ended.")
 
 
