@@ -398,6 +398,7 @@ def test_signing_out_ends_it(app: flask.Flask, anna: Browser, *, is_closed: bool
     assert anna.write("/api/logout").status_code == 200
     assert kept(anna) is None
     assert thief(app, copy).get("/api/profile").status_code == 401
+    assert [row["event"] for row in rows(app, "audit")].count(Event.SESSION_ENDED) == 1
 
 
 def test_signing_in_without_asking_for_it_ends_it(app: flask.Flask, anna: Browser) -> None:

@@ -219,9 +219,9 @@ def again_with_factor(  # noqa: PLR0913 - the session, and what was given
 
 def out(session: Session | None, token: str | None, kept: str | None, client: Client) -> None:
     """End the session of a token, if there is one, and what keeps the browser signed in; copies are worthless in every process."""
-    if kept:
-        machine.forget(kept)
     if token and sessions.revoke_token(token) and session is not None:
         audit.record(
             Event.SESSION_ENDED, client, account_id=session.account_id, session=session.id, reason="logout"
         )
+    if kept:
+        machine.forget(kept)
