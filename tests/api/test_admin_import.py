@@ -12,7 +12,7 @@ from tests.codes import enrol
 from tests.factories import Browser, assert_refused, rows, signed_in
 from tests.fixtures import NewApp
 
-PAGE, API = "/admin/import", "/api/admin/users/import"
+PAGE, API = "/admin/import", "/api/admin/import"
 GOOD = "username,email,role\nÄnne,aenne@mail.test,learner\nben,,teacher\n"
 BAD = "username,email,role\nanna,not an address,king\nben,b@mail.test,learner\nBEN,b@mail.test,learner\n"
 

@@ -59,6 +59,7 @@ VALID: dict[str, Any] = {
     "status": "completed",
     "content": "A note",
     "version": None,
+    "remember": False,
 }
 ROOMY = dict.fromkeys(
     (

@@ -152,7 +152,7 @@ def resend_code(account_id: str) -> Done:
     return Done(message="Another code is on its way.")
 
 
-@blueprint.post("/users/import")
+@blueprint.post("/import")
 @takes_upload
 @admin_required
 @operation(
