@@ -592,6 +592,27 @@ class TestBoundedWork:
         with gate.desk():
             assert gate.run(lambda: 7) == 7
 
+    def test_a_crowd_before_it_sends_nobody_away(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        gate = Gate("test", parallel=2, queue=2, wait_s=1)
+        desk, crowd = gate._desk, [None] * 3
+
+        class Crowded:
+            """A desk at which others come and go for longer than anybody waits for one of them."""
+
+            def acquire(self, timeout: float) -> bool:
+                if not crowd:
+                    return desk.acquire(timeout=timeout)
+                crowd.pop()
+                gate._left += 1
+                return False
+
+            def release(self) -> None:
+                desk.release()
+
+        monkeypatch.setattr(gate, "_desk", Crowded())
+        with gate.desk():
+            assert crowd == []
+
     def test_whoever_waits_for_the_desk_too_long_is_sent_away(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(gate_module, "DESK_S", 0.01)
         gate, outcome = Gate("test", parallel=1, queue=1, wait_s=1), []

@@ -18,7 +18,7 @@ from aegis.errors import Busy, Unavailable
 Result = TypeVar("Result")
 
 DESK_S = 2.0
-"""How long work that was admitted waits for its turn."""
+"""How long work that was admitted waits while nobody before it comes to an end."""
 
 NICENESS = 10
 """A tenth of the processor beside a thread of normal priority, and all of it beside none (sched(7))."""
@@ -64,7 +64,7 @@ class Gate:
         self._workers = ThreadPoolExecutor(self._parallel, "aegis-slow", _give_way)
         self._desk = threading.Lock()
         self._here = threading.local()
-        self._held_up = 0
+        self._held_up = self._left = 0
         self.running = 0
 
     def _refuse(self) -> NoReturn:
@@ -123,10 +123,12 @@ class Gate:
             self._take_desk()
 
     def _take_desk(self) -> None:
-        """Wait for the desk. Raises Unavailable when it stays taken: nothing but a database that hangs holds it so long."""
-        seen = self._held_up
-        if not self._desk.acquire(timeout=DESK_S):
-            raise Unavailable
+        """Wait for the desk. Raises Unavailable when one stays at it: nothing but a database that hangs holds it so long."""
+        seen, left = self._held_up, self._left
+        while not self._desk.acquire(timeout=DESK_S):
+            if self._left == left:
+                raise Unavailable
+            left = self._left  # a crowd before this one, each of whom was quick
         if (
             self._held_up != seen
         ):  # the one before waited in vain for the database: waiting as long once more helps nobody
@@ -137,6 +139,7 @@ class Gate:
     def _leave_desk(self) -> None:
         if getattr(self._here, "is_at_desk", False):
             self._here.is_at_desk = False
+            self._left += 1  # at the desk alone, so no update is lost
             self._desk.release()
 
     @contextmanager
