@@ -19,6 +19,7 @@ from aegis.accounts import service as accounts
 from aegis.errors import AegisError
 from aegis.schema import metadata
 from config import TestingConfig
+from tests import quick
 
 PASSWORD = "correct horse battery staple 7"
 OTHER_PASSWORD = "seven purple boats under one bridge"
@@ -86,6 +87,9 @@ def make_app(config: object = TestingConfig, **environ: str) -> flask.Flask:
     """Return the platform under these settings; on in-memory SQLite unless DATABASE_URL says otherwise."""
     app = create_app(config, environ={"AEGIS_UPLOADS": _UPLOADS.name, **environ})
     app.test_client_class = Browser
+    database = app.extensions["aegis"].database
+    if database.is_embedded:
+        quick.migrate_once(database)
     return app
 
 

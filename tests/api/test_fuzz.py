@@ -126,6 +126,9 @@ TEXTS = (
     f"{CANARY}*)(uid=*))(|(uid=*",
     f"<!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><x>&e;{CANARY}</x>",
 )
+PAGE_TEXTS = tuple(text for text in TEXTS if re.search("[<>\"'&{}\0\r\n\ud800-\udfff]|//|^.?$|.{9999}", text))
+"""Those that a page could take for more than text; the other ones meet the same schemas as JSON."""
+
 VALUES = (
     *TEXTS,
     True,
@@ -187,6 +190,7 @@ class World:
         self.app = app
         self._engine = app.extensions["aegis"].database.engine
         self._written: set[str] = set()
+        self._begun: dict[bool, tuple[dict[str, Any], dict[Any, Any], dict[str, str]]] = {}
         sa.event.listen(self._engine, "before_cursor_execute", self._note)
 
     def _note(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
@@ -195,12 +199,18 @@ class World:
             self._written.add(found[1])
 
     def begin(self, *, signed_in: bool) -> None:
-        """Start anew, as anna or as a visitor."""
+        """Start anew, as anna or as a visitor; from the second time on by putting the rows back."""
+        self.browser: Browser = self.app.test_client()
+        if signed_in in self._begun:
+            self._kept, cookies, self.headers = self._begun[signed_in]
+            self._cookies = dict(cookies)
+            self.browser._cookies = dict(cookies)
+            self._undo()
+            return
         wipe(self.app)
         add_account(self.app, "anna")
         with self.app.app_context():
             publishing.publish(COURSE)
-        self.browser: Browser = self.app.test_client()
         if signed_in:
             assert self.browser.sign_in("anna").status_code == 200
             assert self.browser.write("/api/courses/locks/enrol").status_code == 200
@@ -208,6 +218,7 @@ class World:
         self._cookies = dict(self.browser._cookies)
         self._kept = self._tables()
         self._written.clear()
+        self._begun[signed_in] = (self._kept, dict(self._cookies), self.headers)
 
     def _tables(self) -> dict[str, Any]:
         tables = [table for table in metadata.sorted_tables if table.name not in RECORDS]
@@ -425,13 +436,13 @@ def test_no_query_is_a_failure_of_ours(world: World, label: str) -> None:
     path = filled(label.partition(" ")[2])
     declared = [item["name"] for item in OPERATIONS[label]["parameters"] if item["in"] == "query"]
     for name in (*declared, "x"):
-        for value in ODD_PATHS:
+        for value in ODD_PATHS if name in declared else ODD_PATHS[::4]:  # one place refuses the others
             world.send(label, f"{path}?{name}={value}&{name}=2&{value}")
 
 
 @pytest.mark.control("ASVS-5.0-1.1.1", "ASVS-5.0-15.3.7")
 @pytest.mark.parametrize(
-    "label", ["GET /api/check_session", "GET /auth/check", "GET /api/content", "DELETE /api/sessions"]
+    "label", ["GET /api/check_session", "GET /auth/check", "GET /api/content", "GET /api/sessions"]
 )
 def test_no_header_is_a_failure_of_ours(world: World, label: str) -> None:
     """Headers are read ahead of the views, so one of each kind of answer stands for all."""
@@ -529,7 +540,7 @@ def test_no_form_is_a_failure_of_ours_or_repeats_what_runs(world: World, page: s
         for field in (*form, "next", "resume", CANARY):
             # what the form does not carry, and the token that all share, is read in one place for all forms
             is_own = field != "csrf_token" and (field in form or goes_on)
-            for value in TEXTS if is_own else TEXTS[::8]:
+            for value in PAGE_TEXTS if is_own else TEXTS[::8]:
                 submit(world, form.action, {**good, "csrf_token": world.headers["X-CSRFToken"], field: value})
 
 
