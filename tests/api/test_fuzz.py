@@ -7,6 +7,7 @@ the declared type. It is never a failure of ours, repeats nothing that was sent,
 import gzip
 import json
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -183,6 +184,10 @@ def properties(label: str) -> dict[str, Any]:
     return found
 
 
+LASTS_S = 30
+"""After a minute, using a session would note when it was used last."""
+
+
 class World:
     """The platform with anna, and somebody who sends to it; a success is undone, so that each request meets the same."""
 
@@ -190,7 +195,7 @@ class World:
         self.app = app
         self._engine = app.extensions["aegis"].database.engine
         self._written: set[str] = set()
-        self._begun: dict[bool, tuple[dict[str, Any], dict[Any, Any], dict[str, str]]] = {}
+        self._begun: dict[bool, tuple[float, dict[str, Any], dict[Any, Any], dict[str, str]]] = {}
         sa.event.listen(self._engine, "before_cursor_execute", self._note)
 
     def _note(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
@@ -199,10 +204,11 @@ class World:
             self._written.add(found[1])
 
     def begin(self, *, signed_in: bool) -> None:
-        """Start anew, as anna or as a visitor; from the second time on by putting the rows back."""
+        """Start anew, as anna or as a visitor; soon afterwards by putting the rows back."""
         self.browser: Browser = self.app.test_client()
-        if signed_in in self._begun:
-            self._kept, cookies, self.headers = self._begun[signed_in]
+        begun = self._begun.get(signed_in)
+        if begun is not None and time.monotonic() < begun[0] + LASTS_S:
+            _, self._kept, cookies, self.headers = begun
             self._cookies = dict(cookies)
             self.browser._cookies = dict(cookies)
             self._undo()
@@ -218,7 +224,7 @@ class World:
         self._cookies = dict(self.browser._cookies)
         self._kept = self._tables()
         self._written.clear()
-        self._begun[signed_in] = (self._kept, dict(self._cookies), self.headers)
+        self._begun[signed_in] = (time.monotonic(), self._kept, dict(self._cookies), self.headers)
 
     def _tables(self) -> dict[str, Any]:
         tables = [table for table in metadata.sorted_tables if table.name not in RECORDS]

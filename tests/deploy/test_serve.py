@@ -73,6 +73,7 @@ def test_a_dead_worker_is_replaced(sqlite_url):
         before = _workers(server)
         os.kill(before[0], signal.SIGKILL)
         wait_until(lambda: len(after := _workers(server)) == 2 and before[0] not in after, "the new worker")
+        wait_until(server.is_ready, "an answer")  # the one that was left may have been starting itself
 
         assert {Caller(server).ask("GET", "/api/check_session").status_code for _ in range(6)} == {401}
 
