@@ -114,6 +114,18 @@ def test_the_cookie_lasts_as_long_as_the_operator_says_and_no_script_reads_it(ap
     assert "Max-Age" not in session
 
 
+@pytest.mark.control("ASVS-5.0-3.3.1", "ASVS-5.0-3.3.3")
+def test_in_production_the_cookie_travels_over_tls_alone(new_production_app: NewApp) -> None:
+    app = new_production_app(AEGIS_REMEMBER_LIFETIME="1209600")
+    add_account(app, "anna")
+    body = {"username": "anna", "password": PASSWORD, "remember": True}
+    answer = app.test_client().post("/api/login", json=body)
+    [line] = [line for line in answer.headers.getlist("Set-Cookie") if "remember=" in line]
+    assert line.startswith("__Host-remember=")
+    assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(line.split("; "))
+    assert "Domain" not in line
+
+
 def test_the_form_offers_it_and_keeps_the_choice_when_something_was_wrong(app: flask.Flask) -> None:
     browser = app.test_client()
     assert "for up to 14 days" in browser.page("/login").text
