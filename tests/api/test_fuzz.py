@@ -74,6 +74,7 @@ ROOMY = dict.fromkeys(
         "AEGIS_LIMIT_RESET_ADDRESS",
         "AEGIS_LIMIT_RESET_MAILBOX",
         "AEGIS_LIMIT_UPLOAD_ACCOUNT",
+        "AEGIS_LIMIT_EXPORT_ACCOUNT",
         "AEGIS_LIMIT_CODE_MAILBOX",
         "AEGIS_LIMIT_CODE_ADDRESS",
     ),
@@ -254,7 +255,7 @@ class World:
         """Hold an answer to what holds for all of them."""
         assert answer.status_code < 500, answer.text
         assert "X-Injected" not in answer.headers
-        assert "Traceback" not in answer.text
+        assert b"Traceback" not in answer.data
         if answer.status_code >= 400 and answer.mimetype != "text/html" and answer.json != VISITOR:
             assert answer.mimetype == "application/json"
             assert set(answer.json) >= {"error", "code", "request_id"}

@@ -4,7 +4,7 @@ import flask
 
 from aegis import clock, sessions, state
 from aegis.accounts import leaving
-from aegis.errors import Conflict
+from aegis.errors import Conflict, RateLimited
 from aegis.privacy import service
 from aegis.privacy.schemas import Leaving
 from aegis.sessions.required import fresh_login_required, signed_in
@@ -15,6 +15,7 @@ blueprint = flask.Blueprint("aegis_privacy", __name__, url_prefix="/api/account"
 
 @blueprint.get("/export")
 @fresh_login_required
+@operation(answers={200: "application/zip"}, errors=(RateLimited,))
 def export() -> flask.Response:
     """Return all own data as a ZIP."""
     response = flask.Response(

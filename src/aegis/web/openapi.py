@@ -112,9 +112,13 @@ def _codes(errors: Iterable[type[AegisError]]) -> dict[int, list[str]]:
     return {status: sorted(codes) for status, codes in sorted(found.items())}
 
 
-def _answer(status: int, model: type[pydantic.BaseModel] | None, schemas: dict[str, Any]) -> dict[str, Any]:
+def _answer(
+    status: int, model: type[pydantic.BaseModel] | str | None, schemas: dict[str, Any]
+) -> dict[str, Any]:
     if model is None:
         return {"description": "No content" if status == 204 else "Done"}  # noqa: PLR2004
+    if isinstance(model, str):
+        return {"description": "A file.", "content": {model: {}}}
     return {
         "description": (model.__doc__ or "").strip().partition("\n")[0],
         "content": _json(_schema(model, schemas)),

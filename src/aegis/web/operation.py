@@ -31,7 +31,7 @@ class Operation:
 
     summary: str
     body: type[Body] | None
-    answers: Mapping[int, type[Answer] | None]
+    answers: Mapping[int, type[Answer] | str | None]
     errors: tuple[type[AegisError], ...]
     query: Mapping[str, str]
     file: str
@@ -39,7 +39,7 @@ class Operation:
 
 def operation(  # noqa: PLR0913 - all that an operation declares
     *,
-    answers: Mapping[int, type[Answer] | None],
+    answers: Mapping[int, type[Answer] | str | None],
     body: type[Body] | None = None,
     errors: tuple[type[AegisError], ...] = (),
     query: Mapping[str, str] | None = None,
@@ -48,7 +48,7 @@ def operation(  # noqa: PLR0913 - all that an operation declares
 ) -> Callable[[Callable[..., Result]], Callable[..., flask.Response]]:
     """Declare a view. It gets its validated body as the keyword `body` and returns an Answer, or one with a status.
 
-    The summary is the first line of its docstring unless given. `file` names the field in which the view takes a file
+    An answer that is a file is declared by its media type. The summary is the first line of its docstring unless given. `file` names the field in which the view takes a file
     (mark it with `takes_upload`, and read it by `read_upload`).
     """
 
