@@ -58,7 +58,7 @@ def go_on(application: State, proven: Proven, client: Client, came: Came) -> Sig
     known = factors.of(row.id, row.role)
     if known.are_asked and proven.level < sessions.FACTORS_LEVEL:
         audit.record(Event.FACTOR_ASKED, client, account_id=row.id, method=proven.method)
-        pending.begin(row.id, proven.method, came, known.names)
+        pending.begin(row.id, proven.method, came.browser, known.names, stays=came.stays)
     if verification.shuts_out(application, row):
         browser = came.browser or tokens.new_id()
         is_known = came.browser is not None

@@ -4,13 +4,10 @@ Its token rides in a cookie of its own. It is good in the browser that began it,
 for a few attempts; each step is one conditional write.
 """
 
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 from aegis import clock, errors, tokens
 from aegis.login import store
-
-if TYPE_CHECKING:
-    from aegis.login.machine import Came
 
 LASTS_S = 600
 """Ten minutes."""
@@ -37,9 +34,11 @@ class SecondFactorRequired(errors.SecondFactorRequired):
         self.token, self.browser = token, browser
 
 
-def begin(account_id: str, method: str, came: "Came", methods: tuple[str, ...]) -> NoReturn:
+def begin(
+    account_id: str, method: str, browser: str | None, methods: tuple[str, ...], *, stays: bool
+) -> NoReturn:
     """Note that the first factor was right, and refuse with what goes on. A browser that has no name gets one."""
-    token, browser = tokens.new_token(), came.browser or tokens.new_id()
+    token, browser = tokens.new_token(), browser or tokens.new_id()
     store.add_pending(
         {
             "token_hash": tokens.hash_token(token),
@@ -48,7 +47,7 @@ def begin(account_id: str, method: str, came: "Came", methods: tuple[str, ...]) 
             "method": method,
             "attempts_left": ATTEMPTS,
             "expires_at": clock.now() + LASTS_S,
-            "stays": came.stays,
+            "stays": stays,
         }
     )
     raise SecondFactorRequired(token, browser, methods)
