@@ -12,9 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psycopg
 import sqlalchemy as sa
-from psycopg.pq import TransactionStatus
 from sqlalchemy import pool
 
 from aegis import clock
@@ -96,7 +94,9 @@ class Database:
         sa.event.listen(engine, "connect", _CONNECTED[name])
         sa.event.listen(engine, "engine_disposed", self._let_go)
         if name == "postgresql":
-            sa.event.listen(engine, "do_connect", _bounded(self._timeout_s))
+            from aegis.db import postgres  # noqa: PLC0415 - only who uses it should wait for its driver
+
+            sa.event.listen(engine, "do_connect", postgres.bounded(self._timeout_s))
         return engine
 
     def lend(self) -> Lent:
@@ -196,30 +196,6 @@ def _connect_args(name: str, timeout_s: int) -> dict[str, Any]:
             "charset": "utf8mb4",
         }
     return {"timeout": timeout_s * 2.5, "check_same_thread": False}
-
-
-class _Bounded(psycopg.Connection[Any]):
-    """A connection that gives up on a server that accepts but never answers: a frozen host, a lost network."""
-
-    answers_within_s = 1.5
-
-    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Wait for the server, but not for ever; a connection that timed out is closed, as its state is unknown."""
-        try:
-            return super().wait(gen, interval, self.answers_within_s if timeout is None else timeout)
-        except psycopg.OperationalError:
-            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-                self.pgconn.finish()
-            raise
-
-
-def _bounded(timeout_s: int) -> Callable[..., Any]:
-    kind: type[_Bounded] = type("_BoundedConnection", (_Bounded,), {"answers_within_s": timeout_s - 0.5})
-
-    def connect(_dialect: object, _record: object, arguments: list[Any], keywords: dict[str, Any]) -> Any:
-        return kind.connect(*arguments, **keywords)
-
-    return connect
 
 
 def _ask(connection: Any, *statements: str) -> Any:
