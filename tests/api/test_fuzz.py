@@ -517,6 +517,8 @@ def test_all_forms_are_found(platform: World) -> None:
         "aegis_pages.admin_import_post",
         "aegis_pages.end_remembrance",
         "aegis_pages.admin_end_session",
+        "aegis_pages.admin_end_remembrance",
+        "aegis_pages.admin_forget_device",
         "aegis_pages.second_factor_post",
         "aegis_pages.verify_email_post",
         "aegis_pages.resend_code",

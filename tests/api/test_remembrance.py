@@ -378,6 +378,31 @@ def test_the_page_lists_and_ends_them(app: flask.Flask, anna: Browser) -> None:
     assert kept(anna) is None
 
 
+@pytest.mark.parametrize("by", ["json", "page"])
+def test_an_administrator_ends_them_for_somebody(app: flask.Flask, anna: Browser, by: str) -> None:
+    add_account(app, "head", role="admin")
+    head = app.test_client()
+    head.sign_in("head")
+    enrol(head)
+    target = next(row["id"] for row in rows(app, "accounts") if row["username"] == "anna")
+    shown = head.get(f"/api/admin/users/{target}").json
+    [browser], [device] = shown["remembered_browsers"], shown["devices"]
+    if by == "json":
+        paths = (f"remembered-browsers/{browser['id']}", f"devices/{device['id']}")
+        done = [head.write(f"/api/admin/users/{target}/{path}", method="DELETE") for path in paths]
+        assert [answer.status_code for answer in done] == [200, 200]
+        again = [head.write(f"/api/admin/users/{target}/{path}", method="DELETE") for path in paths]
+        assert [answer.status_code for answer in again] == [404, 404]
+    else:
+        assert "Browsers that stay signed in" in head.page(f"/admin/users/{target}").text
+        for path in (f"remembered/{browser['id']}/end", f"devices/{device['id']}/forget"):
+            assert head.submit(f"/admin/users/{target}/{path}").status_code == 303
+    assert anna.get("/api/profile").status_code == 401
+    own = next(row["id"] for row in rows(app, "accounts") if row["username"] == "head")
+    acts = {str(row["event"]) for row in rows(app, "audit") if row["actor_id"] == own}
+    assert acts == {Event.REMEMBRANCE_ENDED, Event.DEVICE_FORGOTTEN}
+
+
 def test_nobody_ends_those_of_others(app: flask.Flask, anna: Browser) -> None:
     add_account(app, "ben")
     ben = stay(app, "ben")

@@ -384,11 +384,14 @@ def end_session(account_id: str, session_id: str, client: Client, actor_id: str 
     audit.record(Event.SESSION_ENDED, client, account_id=account_id, actor_id=actor_id, **told)
 
 
-def end_remembrance(account_id: str, remembrance_id: str, client: Client) -> None:
+def end_remembrance(
+    account_id: str, remembrance_id: str, client: Client, actor_id: str | None = None
+) -> None:
     """Let a browser not stay signed in any more, and end what it opened. Raises NotFound for any other id."""
     if not remembrance.end(account_id, remembrance_id):
         raise errors.NotFound("There is no such browser.")
-    audit.record(Event.REMEMBRANCE_ENDED, client, account_id=account_id, remembrance=remembrance_id)
+    told = {"remembrance": remembrance_id}
+    audit.record(Event.REMEMBRANCE_ENDED, client, account_id=account_id, actor_id=actor_id, **told)
 
 
 def take_back(account_id: str, address: str, password_hash: str, frozen_until: int) -> None:

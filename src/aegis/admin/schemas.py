@@ -7,7 +7,8 @@ from pydantic import Field
 from aegis import clock
 from aegis.accounts.service import Account
 from aegis.audit import Seen
-from aegis.sessions.schemas import ListedSession, User
+from aegis.login.schemas import ListedDevice
+from aegis.sessions.schemas import ListedSession, RememberedBrowser, User
 from aegis.web import Answer, Body
 
 Role = Literal["learner", "teacher", "admin"]
@@ -78,10 +79,12 @@ class FactorReset(Answer):
 
 
 class UserAnswer(Answer):
-    """One account, its live sessions and second factors, and whether those are to be taken away."""
+    """One account, its live sessions, its browsers and devices, its second factors, and whether those are to be taken away."""
 
     user: AdminUser
     sessions: list[ListedSession]
+    remembered_browsers: list[RememberedBrowser]
+    devices: list[ListedDevice]
     factors: list[str]
     factor_reset: FactorReset | None
 

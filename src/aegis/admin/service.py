@@ -9,7 +9,7 @@ from aegis.accounts import standing, verification
 from aegis.accounts.service import Account
 from aegis.admin import accounts_csv, store
 from aegis.audit import Event, Seen
-from aegis.login import resets
+from aegis.login import devices, resets
 from aegis.sessions import Session
 from aegis.sessions import service as sessions
 from aegis.sessions.service import Listed
@@ -129,6 +129,16 @@ def revoke_sessions(own: Session, account_id: str, client: Client) -> int:
 def end_session(own: Session, account_id: str, session_id: str, client: Client) -> None:
     """End one session of an account. Raises NotFound for an account or a session that is not there."""
     accounts.end_session(accounts.get(account_id).id, session_id, client, own.account_id)
+
+
+def end_remembrance(own: Session, account_id: str, remembrance_id: str, client: Client) -> None:
+    """Let a browser of an account not stay signed in any more. Raises NotFound for an account or a browser that is not there."""
+    accounts.end_remembrance(accounts.get(account_id).id, remembrance_id, client, own.account_id)
+
+
+def forget_device(own: Session, account_id: str, device_id: str, client: Client) -> None:
+    """Make a device of an account a stranger. Raises NotFound for an account or a device that is not there."""
+    devices.forget(accounts.get(account_id).id, device_id, client, own.account_id)
 
 
 def reset_factors(own: Session, account_id: str, client: Client) -> str:

@@ -22,8 +22,11 @@ from aegis.admin.schemas import (
     UserList,
     UserQuery,
 )
+from aegis.login import devices
+from aegis.login import views as login_views
+from aegis.sessions import remembrance
 from aegis.sessions.required import admin_required, signed_in
-from aegis.sessions.schemas import ListedSession
+from aegis.sessions.schemas import ListedSession, RememberedBrowser
 from aegis.web import client, operation, read_query, read_upload, takes_upload
 
 blueprint = flask.Blueprint("aegis_admin", __name__, url_prefix="/api/admin")
@@ -61,7 +64,7 @@ def list_users() -> UserList:
 @admin_required
 @operation(answers={200: UserAnswer}, errors=(errors.NotFound,))
 def show_user(account_id: str) -> UserAnswer:
-    """Show one account, its live sessions and second factors."""
+    """Show one account: its live sessions, browsers and devices, and its second factors."""
     return shown(account_id)
 
 
@@ -75,7 +78,14 @@ def shown(account_id: str) -> UserAnswer:
     reset = asked and FactorReset(
         asked_by=asked.by, asked_at=clock.as_text(asked.at), due_at=clock.as_text(asked.due_at)
     )
-    return UserAnswer(user=AdminUser.shown(account), sessions=listed, factors=list(names), factor_reset=reset)
+    return UserAnswer(
+        user=AdminUser.shown(account),
+        sessions=listed,
+        remembered_browsers=[RememberedBrowser.of(item, None) for item in remembrance.list_of(account.id)],
+        devices=[login_views.listed(item, None) for item in devices.list_of(account.id)],
+        factors=list(names),
+        factor_reset=reset,
+    )
 
 
 @blueprint.post("/users/<account_id>/role")
@@ -121,6 +131,24 @@ def end_session(account_id: str, session_id: str) -> Done:
     """End one session of an account, in every process at once."""
     service.end_session(signed_in(), account_id, session_id, client())
     return Done(message="The session has ended.")
+
+
+@blueprint.delete("/users/<account_id>/remembered-browsers/<remembrance_id>")
+@admin_required
+@operation(answers={200: Done}, errors=(errors.NotFound,))
+def end_remembrance(account_id: str, remembrance_id: str) -> Done:
+    """Let a browser of an account not stay signed in any more, and end the sessions that it opened."""
+    service.end_remembrance(signed_in(), account_id, remembrance_id, client())
+    return Done(message="That browser does not stay signed in any more.")
+
+
+@blueprint.delete("/users/<account_id>/devices/<device_id>")
+@admin_required
+@operation(answers={200: Done}, errors=(errors.NotFound,))
+def forget_device(account_id: str, device_id: str) -> Done:
+    """Make a device of an account a stranger; its sessions go on."""
+    service.forget_device(signed_in(), account_id, device_id, client())
+    return Done(message="The device is forgotten.")
 
 
 @blueprint.post("/users/<account_id>/reset-mfa")

@@ -86,11 +86,11 @@ def list_of(account_id: str) -> list[Device]:
     ]
 
 
-def forget(account_id: str, device_id: str, client: Client) -> None:
+def forget(account_id: str, device_id: str, client: Client, actor_id: str | None = None) -> None:
     """Make a device a stranger; sessions on it go on. Raises NotFound for any other id."""
     if not store.remove(account_id, [device_id]):
         raise errors.NotFound("There is no such device.")
-    audit.record(Event.DEVICE_FORGOTTEN, client, account_id=account_id, device=device_id)
+    audit.record(Event.DEVICE_FORGOTTEN, client, account_id=account_id, actor_id=actor_id, device=device_id)
 
 
 def forget_all(account_id: str) -> None:

@@ -265,7 +265,7 @@ def list_devices() -> DeviceList:
     """List the devices on which the account signed in before; each keeps a way in while strangers are refused."""
     own = signed_in().account_id
     current = current_device()
-    return DeviceList(devices=[_listed(item, current) for item in devices.list_of(own)])
+    return DeviceList(devices=[listed(item, current) for item in devices.list_of(own)])
 
 
 @blueprint.delete("/api/devices/<device_id>")
@@ -283,7 +283,8 @@ def current_device() -> str | None:
     return devices.find(signed_in().account_id, devices.token_of(cookie, state.current().keyring))
 
 
-def _listed(item: devices.Device, current: str | None) -> ListedDevice:
+def listed(item: devices.Device, current: str | None) -> ListedDevice:
+    """Show a device; `current` is the one of the request, if it is one."""
     return ListedDevice(
         id=item.id,
         device=device.describe(item.user_agent),

@@ -116,6 +116,28 @@ def admin_end_session(account_id: str, session_id: str) -> ResponseReturnValue:
     )
 
 
+@blueprint.post("/admin/users/<account_id>/remembered/<remembrance_id>/end")
+@admin_required
+def admin_end_remembrance(account_id: str, remembrance_id: str) -> ResponseReturnValue:
+    """Let a browser not stay signed in any more."""
+    return _done(
+        account_id,
+        lambda: service.end_remembrance(signed_in(), account_id, remembrance_id, client()),
+        "That browser does not stay signed in any more.",
+    )
+
+
+@blueprint.post("/admin/users/<account_id>/devices/<device_id>/forget")
+@admin_required
+def admin_forget_device(account_id: str, device_id: str) -> ResponseReturnValue:
+    """Make a device a stranger."""
+    return _done(
+        account_id,
+        lambda: service.forget_device(signed_in(), account_id, device_id, client()),
+        "The device is forgotten.",
+    )
+
+
 @blueprint.post("/admin/users/<account_id>/<act>")
 @admin_required
 def admin_act(account_id: str, act: str) -> ResponseReturnValue:
