@@ -37,7 +37,7 @@ class State:
     factors: "Callable[[str, str], Factors]"
     """The second factors of an account, by its id and role; the room of signing in knows them all."""
     resume: "Callable[[str, Client], Resumed | None]"
-    """Go on in a browser that stayed signed in, by what it keeps; None where the answer to the same is on its way."""
+    """Go on in a browser that stayed signed in, by what it keeps; None where it has gone on already."""
     personal: "Callable[[str], Mapping[str, Any]]"
     """What the host application keeps of a person, by account id, under the names of its files."""
     is_current: "Callable[[Database], bool]"

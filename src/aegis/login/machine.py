@@ -101,22 +101,23 @@ def go_on(application: State, proven: Proven, client: Client, came: Came) -> Sig
 def resume(cookie: str, client: Client) -> Resumed | None:
     """Go on in a browser that stayed signed in: a session of the lowest level, which must step up for anything sensitive.
 
-    What the browser keeps is good once. A copy that was used before ends all that came of it, and the owner is told. Returns None
-    where the answer to the same browser's other request is on its way.
+    What the browser keeps is good once. A copy that was used before ends all that came of it, and the owner is told. A browser that
+    sends it twice, as it opened two tabs or an answer was lost, gets no second session, and None where it has gone on already.
     """
     application = state.current()
     try:
         with db.transaction():
-            kept = remembrance.renew(cookie, client)
+            kept = remembrance.renew(cookie, client, application.keyring)
             if kept is None:
                 return None
-            token = _start_remembered(application, kept, client)
+            token = _start_remembered(application, kept, client) if kept.is_first else None
     except Copied as copied:
         _end_copied(copied, client)
         return Resumed()
     except (Worthless, errors.InvalidCredentials):
         return Resumed()
-    audit.record(Event.SESSION_RESUMED, client, account_id=kept.account_id, remembrance=kept.id)
+    if kept.is_first:
+        audit.record(Event.SESSION_RESUMED, client, account_id=kept.account_id, remembrance=kept.id)
     return Resumed(token, kept.cookie, kept.expires_at - clock.now())
 
 

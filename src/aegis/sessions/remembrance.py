@@ -3,6 +3,8 @@
 A browser keeps the name of its series and a token that is good once. Using it gives the next token, and a session of the
 lowest level, which is nobody's proof of anything. A token of a known series that is not the current one is a copy: somebody
 used the other one, so whoever comes, all that the series opened ends.
+
+The next token is made of the one before, so that a browser whose answer was lost gets the same one when it asks again.
 """
 
 from typing import NamedTuple
@@ -10,10 +12,14 @@ from typing import NamedTuple
 from aegis import clock, db, tokens
 from aegis.sessions import store
 from aegis.settings import Settings
+from aegis.tokens import Keyring
 from aegis.web import Client
 
-GRACE_S = 10
-"""A browser that opens several tabs at once sends one token several times; so long the later ones are no copies."""
+GRACE_S = 60
+"""A browser sends one token several times when it opens several tabs at once, or when an answer was lost on the way; so long the
+later ones are no copies. They start no session."""
+
+_PURPOSE = "remembrance"
 
 
 class Remembered(NamedTuple):
@@ -28,12 +34,13 @@ class Remembered(NamedTuple):
 
 
 class Renewed(NamedTuple):
-    """A remembrance whose token was good, and what the browser keeps from now on."""
+    """A remembrance whose token was good, what the browser keeps from now on, and whether it may have a session for it."""
 
     id: str
     account_id: str
     cookie: str
     expires_at: int
+    is_first: bool = True
 
 
 class Worthless(Exception):
@@ -71,18 +78,19 @@ def begin(account_id: str, remembrance_id: str, settings: Settings, client: Clie
     return Renewed(remembrance_id, account_id, f"{series}.{token}", expires_at)
 
 
-def renew(cookie: str, client: Client) -> Renewed | None:
+def renew(cookie: str, client: Client, keyring: Keyring) -> Renewed | None:
     """Use the token up and give the next one, inside a transaction that starts a session.
 
-    Of several at once one succeeds; the others, as long as they come from the same browser and place, get None: the answer to
-    the one is on its way. Raises Copied for a token that was used before, Worthless when there is nothing to go on with.
+    Of several at once one is the first. The others, as long as they come soon and from the same browser and place, get the same
+    next token and no session, or None where that was used as well. Raises Copied for a token that was used before, Worthless when
+    there is nothing to go on with.
     """
     series, _, token = cookie.partition(".")
     row = store.find_remembrance(tokens.hash_token(series))
     now = clock.now()
     if row is None or row.expires_at <= now or not store.lock_account(row.account_id):
         raise Worthless
-    new, old_hash = tokens.new_token(), tokens.hash_token(token)
+    new, old_hash = keyring.token(_PURPOSE, cookie), tokens.hash_token(token)
     values = {
         "token_hash": tokens.hash_token(new),
         "former_hash": old_hash,
@@ -90,14 +98,15 @@ def renew(cookie: str, client: Client) -> Renewed | None:
         "address": client.address,
         "used_at": now,
     }
+    renewed = Renewed(row.id, row.account_id, f"{series}.{new}", row.expires_at)
     if store.renew_remembrance(row.id, old_hash, values):
-        return Renewed(row.id, row.account_id, f"{series}.{new}", row.expires_at)
+        return renewed
     current = store.find_remembrance(tokens.hash_token(series))
     if current is None:
         raise Worthless
     is_same = (current.user_agent, current.address) == (client.user_agent, client.address)
-    if is_same and current.former_hash == old_hash and now < current.used_at + GRACE_S:
-        return None
+    if is_same and now < current.used_at + GRACE_S:
+        return renewed._replace(is_first=False) if current.former_hash == old_hash else None
     raise Copied(row.id, row.account_id)
 
 
