@@ -7,12 +7,14 @@ import flask
 import pytest
 
 from aegis.settings import ConfigurationError
+from tests.codes import enrol
 from tests.factories import (
     PASSWORD,
     Browser,
     add_account,
     assert_refused,
     at_once,
+    change,
     form_to,
     rows,
     signed_in,
@@ -456,6 +458,21 @@ def test_a_signed_in_person_may_leave_the_code_for_later(lenient: flask.Flask) -
     assert "waits for its code" in anna.page("/profile").text
     assert confirm(anna, code_in(mails(lenient)[0])).status_code == 200
     assert anna.page("/verify-email?next=/profile").headers["Location"] == "/profile"
+
+
+def test_a_second_factor_with_an_unproven_address_leads_to_the_code_as_well(
+    app: flask.Flask, clock: Clock
+) -> None:
+    anna = signed_in(app, "anna")
+    phone = enrol(anna)
+    change(app, "accounts", pending_email=EMAIL)
+    clock.advance(60)
+    browser: Browser = app.test_client()
+    asked = browser.submit("/login", username="anna", password=PASSWORD)
+    assert asked.headers["Location"] == "/login/second-factor"
+    given = browser.submit("/login/second-factor", method="totp", code=phone.code(), next="/profile")
+    assert given.headers["Location"] == "/verify-email?next=/profile"
+    assert EMAIL in browser.page(given.headers["Location"]).text
 
 
 def test_signing_in_unproven_leads_to_the_code(app: flask.Flask) -> None:
