@@ -7,6 +7,7 @@ import flask
 from flask.typing import ResponseReturnValue
 
 from aegis import errors, state
+from aegis.accounts import service as accounts
 from aegis.accounts import verification
 from aegis.admin import service
 from aegis.admin import views as admin_views
@@ -34,7 +35,7 @@ def admin() -> ResponseReturnValue:
 def admin_user(account_id: str) -> ResponseReturnValue:
     """Show one account and what can be done with it."""
     shown = admin_views.shown(account_id)
-    waits = shown.user.pending_email or (shown.user.email if not shown.user.email_verified else None)
+    waits = verification.waiting(accounts.get(account_id))
     return flask.render_template(
         "aegis/admin_user.html",
         shown=shown,
@@ -48,7 +49,7 @@ def admin_user(account_id: str) -> ResponseReturnValue:
 def admin_sessions() -> ResponseReturnValue:
     """Show everybody's live sessions."""
     found = admin_views.found_sessions(read_query(SessionQuery))
-    return flask.render_template("aegis/admin_sessions.html", found=found, own_id=signed_in().id)
+    return flask.render_template("aegis/admin_sessions.html", found=found)
 
 
 @blueprint.get("/admin/import")
