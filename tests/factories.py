@@ -130,6 +130,18 @@ def signed_in(app: flask.Flask, username: str, **named: Any) -> Browser:
     return browser
 
 
+def change_address(browser: Browser, email: str) -> None:
+    """Give the signed-in account a new address, and the code that went there."""
+    asked = browser.write("/api/profile/change-email", {"email": email})
+    assert asked.status_code == 200, asked.text
+    mail = browser.application.extensions["aegis"].sender.transport.messages[-1]
+    assert mail["To"] == email
+    code = re.search(r"Code: (\d+)", mail.get_body(("plain",)).get_content())
+    assert code is not None
+    proven = browser.write("/api/verify-email", {"email": email, "code": code[1]})
+    assert proven.status_code == 200, proven.text
+
+
 def rows(app: flask.Flask, table: str) -> list[dict[str, Any]]:
     """Return everything a table holds."""
     with app.app_context():

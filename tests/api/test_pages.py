@@ -336,7 +336,7 @@ def test_a_sensitive_form_asks_for_the_password_and_goes_on(
     clock.advance(600)
     asked = send(anna, form, email="anna@mail.test")
     assert asked.status_code == 401
-    assert rows(app, "accounts")[0]["email"] is None
+    assert rows(app, "accounts")[0]["pending_email"] is None
     confirm = form_to(asked, "/reauthenticate")
     wrong = send(anna, confirm, password="the wrong password")
     assert wrong.status_code == 401
@@ -345,7 +345,7 @@ def test_a_sensitive_form_asks_for_the_password_and_goes_on(
     kept = form_to(shown, "/profile/email")
     assert kept["email"] == "anna@mail.test"
     assert send(anna, kept).status_code == 303
-    assert rows(app, "accounts")[0]["email"] == "anna@mail.test"
+    assert rows(app, "accounts")[0]["pending_email"] == "anna@mail.test"
 
 
 def test_programs_get_the_plain_refusal_where_people_get_a_page(clock: Clock, anna: Browser) -> None:

@@ -198,13 +198,14 @@ def test_a_sensitive_action_needs_a_recent_proof(app: flask.Flask, clock: Clock,
     change = {"email": "anna@mail.test"}
     clock.advance(599)
     assert anna.write("/api/profile/change-email", change).status_code == 200
+    assert rows(app, "accounts")[0]["pending_email"] == "anna@mail.test"
     clock.advance(1)
     refused = anna.write("/api/profile/change-email", {"email": "other@mail.test"})
 
     assert refused.status_code == 401
     assert refused.json["code"] == "reauthentication_required"
     assert refused.json["methods"] == ["password"]
-    assert rows(app, "accounts")[0]["email"] == "anna@mail.test"
+    assert rows(app, "accounts")[0]["pending_email"] == "anna@mail.test"
     assert anna.write("/api/reauthenticate", {"password": PASSWORD}).status_code == 200
     assert anna.write("/api/profile/change-email", {"email": "other@mail.test"}).status_code == 200
 

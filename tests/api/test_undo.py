@@ -13,6 +13,7 @@ from tests.factories import (
     add_account,
     assert_refused,
     at_once,
+    change_address,
     form_to,
     rows,
 )
@@ -61,10 +62,6 @@ def change_password(browser: Browser, old: str = PASSWORD, new: str = OTHER_PASS
     assert browser.write("/api/profile/change-password", body).status_code == 200
 
 
-def change_email(browser: Browser, email: str) -> None:
-    assert browser.write("/api/profile/change-email", {"email": email}).status_code == 200
-
-
 def undo(app: flask.Flask, token: str) -> flask.Response:
     return app.test_client().write(UNDO, {"token": token})
 
@@ -90,9 +87,9 @@ def test_a_password_that_a_thief_changed_is_void_and_the_owner_chooses_the_next(
 
 
 def test_an_address_comes_back_whatever_was_changed_meanwhile(app: flask.Flask, anna: Browser) -> None:
-    change_email(anna, NEW)
+    change_address(anna, NEW)
     change_password(anna)
-    change_email(anna, NEWER)
+    change_address(anna, NEWER)
     first = notices(app, OLD)[-1]
     assert undo(app, token_in(first)).status_code == 200
     assert (account(app)["email"], account(app)["pending_email"]) == (OLD, None)
@@ -100,8 +97,8 @@ def test_an_address_comes_back_whatever_was_changed_meanwhile(app: flask.Flask, 
 
 
 def test_the_thief_cannot_undo_the_undoing(app: flask.Flask, anna: Browser) -> None:
-    change_email(anna, NEW)
-    change_email(anna, NEWER)
+    change_address(anna, NEW)
+    change_address(anna, NEWER)
     later = token_in(notices(app, NEW)[-1])
     assert undo(app, token_in(notices(app, OLD)[-1])).status_code == 200
     assert_refused(undo(app, later), 400, "invalid_input")
@@ -109,8 +106,8 @@ def test_the_thief_cannot_undo_the_undoing(app: flask.Flask, anna: Browser) -> N
 
 
 def test_the_owner_still_wins_when_the_thief_undoes_first(app: flask.Flask, anna: Browser) -> None:
-    change_email(anna, NEW)
-    change_email(anna, NEWER)
+    change_address(anna, NEW)
+    change_address(anna, NEWER)
     assert undo(app, token_in(notices(app, NEW)[-1])).status_code == 200
     assert account(app)["email"] == NEW
     assert undo(app, token_in(notices(app, OLD)[-1])).status_code == 200
@@ -118,7 +115,7 @@ def test_the_owner_still_wins_when_the_thief_undoes_first(app: flask.Flask, anna
 
 
 def test_it_takes_the_address_from_whoever_has_it_now(app: flask.Flask, anna: Browser) -> None:
-    change_email(anna, NEW)
+    change_address(anna, NEW)
     body = {"username": "mallory", "password": PASSWORD, "email": OLD}
     assert app.test_client().write("/api/register", body).status_code == 201
     assert undo(app, token_in(notices(app, OLD)[-1])).status_code == 200
@@ -141,7 +138,7 @@ def test_factors_added_since_go_and_those_from_before_stay(app: flask.Flask, clo
 
 def test_the_address_stays_as_it_is_for_three_days(app: flask.Flask, clock: Clock) -> None:
     anna = entered(app)
-    change_email(anna, NEW)
+    change_address(anna, NEW)
     done = undo(app, token_in(notices(app, OLD)[-1]))
     app.test_client().write(RESET, {"token": done.json["reset_token"], "new_password": MINE})
     again = entered(app, MINE)
@@ -153,8 +150,8 @@ def test_the_address_stays_as_it_is_for_three_days(app: flask.Flask, clock: Cloc
 
 def test_a_link_is_good_for_three_days_and_once(app: flask.Flask, clock: Clock) -> None:
     anna = entered(app)
-    change_email(anna, NEW)
-    change_email(anna, NEWER)
+    change_address(anna, NEW)
+    change_address(anna, NEWER)
     first, second = token_in(notices(app, OLD)[-1]), token_in(notices(app, NEW)[-1])
     clock.advance(72 * 3600 - 1)
     assert undo(app, second).status_code == 200
@@ -176,7 +173,7 @@ def test_a_reset_by_mail_can_be_undone_too(app: flask.Flask) -> None:
 def test_of_parallel_undoings_one_succeeds(new_app: NewApp, migrated_url: str) -> None:
     app = new_app(DATABASE_URL=migrated_url, AEGIS_DATABASE_TIMEOUT="20")
     add_account(app, "anna", email=OLD)
-    change_email(entered(app), NEW)
+    change_address(entered(app), NEW)
     token, browsers = token_in(notices(app, OLD)[-1]), [app.test_client() for _ in range(4)]
     for browser in browsers:
         browser.token()
@@ -214,7 +211,7 @@ def test_the_page_says_when_a_link_is_not_good_any_more(app: flask.Flask) -> Non
 def test_only_changes_that_win_the_account_carry_a_link(app: flask.Flask, anna: Browser) -> None:
     enrol(anna)
     assert notices(app, OLD) == []
-    change_email(anna, NEW)
+    change_address(anna, NEW)
     assert len(notices(app, OLD)) == 1
     assert notices(app, NEW) == []
 

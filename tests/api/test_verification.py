@@ -38,6 +38,12 @@ def lenient(new_app: NewApp, sqlite_url: str) -> flask.Flask:
     return new_app(DATABASE_URL=sqlite_url, AEGIS_EMAIL_VERIFICATION="optional")
 
 
+@pytest.fixture
+def off(new_app: NewApp, sqlite_url: str) -> flask.Flask:
+    """Give the platform as it is by default."""
+    return new_app(DATABASE_URL=sqlite_url)
+
+
 def mails(app: flask.Flask) -> list[str]:
     """Return all mails so far: recipient, subject and text."""
     return [
@@ -351,19 +357,58 @@ def test_one_account_does_not_write_to_many_mailboxes(lenient: flask.Flask) -> N
     assert answers == [200] * 5 + [429]
 
 
-@pytest.mark.control("ASVS-5.0-6.3.7")
-def test_a_new_address_counts_after_its_code_and_the_old_one_is_told(lenient: flask.Flask) -> None:
-    anna = signed_in(lenient, "anna", email="old@mail.test")
+@pytest.mark.control("ASVS-5.0-6.3.7", "CS-AUTHN-4")
+@pytest.mark.parametrize("setting", ["off", "optional", "required"])
+def test_a_new_address_counts_after_its_code_and_the_old_one_is_told(
+    new_app: NewApp, sqlite_url: str, setting: str
+) -> None:
+    app = new_app(DATABASE_URL=sqlite_url, AEGIS_EMAIL_VERIFICATION=setting)
+    anna = signed_in(app, "anna", email="old@mail.test")
     asked = anna.write("/api/profile/change-email", {"email": EMAIL})
     assert asked.json["user"]["email"] == "old@mail.test"
     assert asked.json["user"]["pending_email"] == "Anna@mail.test"
-    [sent] = mails(lenient)
+    assert account(app)["email"] == "old@mail.test"
+    [sent] = mails(app)
     assert sent.startswith("To: Anna@mail.test\n")
     assert confirm(anna, code_in(sent)).status_code == 200
-    assert account(lenient)["email"] == "Anna@mail.test"
-    notice = mails(lenient)[1]
+    assert account(app)["email"] == "Anna@mail.test"
+    notice = mails(app)[1]
     assert notice.startswith("To: old@mail.test\n")
     assert "/account/undo?token=" in notice
+
+
+def test_an_account_without_address_gets_its_first_one_by_code_as_well(off: flask.Flask) -> None:
+    anna = signed_in(off, "anna")
+    assert anna.write("/api/profile/change-email", {"email": EMAIL}).json["user"]["email"] is None
+    assert anna.page("/verify-email").status_code == 200
+    anna.write(RESEND, {"email": EMAIL})
+    first, second = mails(off)
+    assert_refused(confirm(anna, code_in(first)), 400, "invalid_input")
+    assert confirm(anna, code_in(second)).status_code == 200
+    assert account(off)["email"] == "Anna@mail.test"
+
+
+def test_saving_the_present_address_takes_a_change_back(off: flask.Flask) -> None:
+    anna = register(off)
+    assert anna.sign_in().status_code == 200
+    anna.write("/api/profile/change-email", {"email": "new@mail.test"})
+    [sent] = mails(off)
+    kept = anna.write("/api/profile/change-email", {"email": EMAIL})
+    assert kept.json["message"] == "Your e-mail address was saved."
+    assert_refused(confirm(anna, code_in(sent), "new@mail.test"), 400, "invalid_input")
+    assert (account(off)["email"], account(off)["pending_email"]) == ("Anna@mail.test", None)
+    assert len(mails(off)) == 1
+
+
+def test_changing_to_somebody_s_address_tells_the_owner_alone(off: flask.Flask) -> None:
+    signed_in(off, "ben", email="ben@mail.test")
+    anna = signed_in(off, "anna")
+    answers = [
+        anna.write("/api/profile/change-email", {"email": email})
+        for email in ("ben@mail.test", "no@mail.test")
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert ["Code:" in mail for mail in mails(off)] == [False, True]
 
 
 def test_a_new_address_needs_a_fresh_sign_in(lenient: flask.Flask, clock: Clock) -> None:
@@ -408,20 +453,32 @@ def test_a_list_of_domains_is_read_anew_when_it_changes_and_must_be_there(
     assert_refused(anna.write("/api/profile/change-email", {"email": "b@mail.test"}), 400, "invalid_input")
 
 
-def test_without_verification_addresses_count_at_once_and_the_routes_say_so(
-    app: flask.Flask, new_app: NewApp
-) -> None:
-    off = new_app()
+def test_without_verification_the_first_address_counts_at_once(off: flask.Flask) -> None:
     anna = register(off)
     assert anna.sign_in("anna@mail.test").status_code == 200
+    assert mails(off) == []
+    assert anna.page("/verify-email").headers["Location"] == "/"
+    assert anna.write(RESEND, {"email": EMAIL}).status_code == 200
+    assert mails(off) == []
+
+
+def test_without_mail_a_new_address_counts_at_once_and_the_routes_say_so(new_app: NewApp) -> None:
+    app = new_app(MAIL_URL="")
+    anna = signed_in(app, "anna", email="old@mail.test")
+    asked = anna.write("/api/profile/change-email", {"email": EMAIL})
+    assert asked.json["message"] == "Your e-mail address was saved."
+    assert account(app)["email"] == "Anna@mail.test"
     for path, body in ((VERIFY, {"email": EMAIL, "code": "1"}), (RESEND, {"email": EMAIL})):
         assert_refused(anna.write(path, body), 404, "not_found")
 
 
 def test_an_untried_relay_asks_nobody_for_a_code(new_app: NewApp) -> None:
     app = new_app(AEGIS_EMAIL_VERIFICATION="required", MAIL_URL="smtp://127.0.0.1:9", AEGIS_MAIL_EMBEDDED="0")
-    assert register(app).sign_in().status_code == 200
-    assert rows(app, "outbox") == []
+    anna = register(app)
+    assert anna.sign_in().status_code == 200
+    assert anna.write("/api/profile/change-email", {"email": "new@mail.test"}).status_code == 200
+    assert account(app)["email"] == "new@mail.test"
+    assert {row["template"] for row in rows(app, "outbox")} == {"notice"}
 
 
 def test_production_does_not_ask_for_codes_without_mail(new_production_app: NewApp) -> None:

@@ -59,7 +59,8 @@ def test_a_closed_browser_goes_on_and_asks_for_the_password_before_anything_sens
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Continue").click()
     page.get_by_role("button", name="Send it now").click()
-    page.get_by_text("Your e-mail address was saved.").wait_for()
+    page.get_by_role("heading", name="Confirm your address").wait_for()
+    page.get_by_text("new@mail.test").wait_for()
 
     page.goto("/account/security")
     page.get_by_role("button", name="for good").click()

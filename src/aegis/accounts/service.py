@@ -259,7 +259,7 @@ def _with_avatar(application: State, session: Session, client: Client, name: str
 def change_email(
     application: State, account_id: str, email: str, client: Client, browser: str | None = None
 ) -> Account:
-    """Change or remove the address; where addresses are proven, the new one counts after the code that is sent there.
+    """Change or remove the address; where mails arrive, the new one counts after the code that is sent there.
 
     Raises InvalidInput when it is wrong or taken, Conflict while a change that was undone keeps it as it is, RateLimited after
     too many codes.
@@ -277,7 +277,7 @@ def change_email(
     _judge_address(faults, application.settings, address, is_required=verification.is_required(application))
     if faults:
         raise errors.InvalidInput(fields=faults)
-    if address is not None and verification.is_on(application) and not verification.is_proven(row, address):
+    if address is not None and verification.needs_code(application, row, address):
         verification.begin(application, row, address, browser, client)
         return get(account_id)
     values = {

@@ -33,10 +33,14 @@ class Unverified(errors.EmailUnverified):
         self.browser = browser
 
 
+def can_prove(application: State) -> bool:
+    """Tell whether an address can be proven here: mails are known to arrive."""
+    return mail.is_on(application.settings) and gate.is_open()
+
+
 def is_on(application: State) -> bool:
-    """Tell whether addresses are proven here: the setting says so, and mails are known to arrive."""
-    settings = application.settings
-    return settings.email_verification != OFF and mail.is_on(settings) and gate.is_open()
+    """Tell whether each address is to be proven here: the setting says so, and mails are known to arrive."""
+    return application.settings.email_verification != OFF and can_prove(application)
 
 
 def is_required(application: State) -> bool:
@@ -44,11 +48,12 @@ def is_required(application: State) -> bool:
     return application.settings.email_verification == REQUIRED and is_on(application)
 
 
-def waiting(row: Any) -> str | None:
-    """Return the address that an account has yet to prove."""
+def waiting(application: State, row: Any) -> str | None:
+    """Return the address that waits for its code: one that is to be the account's, or, where each is proven, that it has."""
     if row.pending_email:
-        return str(row.pending_email)
-    return str(row.email) if row.email and row.email_verified_at is None else None
+        return str(row.pending_email) if can_prove(application) else None
+    is_asked = row.email and row.email_verified_at is None and is_on(application)
+    return str(row.email) if is_asked else None
 
 
 def shuts_out(application: State, row: Any) -> bool:
@@ -57,13 +62,22 @@ def shuts_out(application: State, row: Any) -> bool:
     One without any address is not asked: only an operator makes such accounts where an address is required.
     """
     is_proven = row.email is not None and row.email_verified_at is not None
-    return not is_proven and waiting(row) is not None and is_required(application)
+    return not is_proven and waiting(application, row) is not None and is_required(application)
 
 
 def is_proven(row: Any, address: Address | None) -> bool:
     """Tell whether an address is the account's already, and proven."""
     is_same = address is not None and row.email_canonical == address.canonical
     return is_same and row.email_verified_at is not None
+
+
+def needs_code(application: State, row: Any, address: Address) -> bool:
+    """Tell whether an address is the account's only after a code that goes there: one that it does not have yet always is.
+
+    A wrong letter so gives the account to nobody (OWASP Authentication Cheat Sheet, on changing a registered e-mail address).
+    """
+    is_new = row.email_canonical != address.canonical
+    return can_prove(application) and (is_new or (is_on(application) and not is_proven(row, address)))
 
 
 def begin(application: State, row: Any, address: Address, browser: str | None, client: Client) -> None:
@@ -121,7 +135,7 @@ def send_unless_good(
 
     A program that keeps no cookies could not give one: it voids none that waits elsewhere.
     """
-    address = addresses.parse(waiting(row) or "")
+    address = addresses.parse(waiting(application, row) or "")
     holder = Holder(None, browser) if is_known_browser else Holder(row.id, None)
     proof = proofs.held(VERIFY, address.canonical, holder)
     if proof is not None and proofs.has_good_code(proof):
@@ -139,11 +153,11 @@ def send_unless_good(
 def resend(application: State, email: str, holder: Holder, client: Client) -> None:
     """Send another code, which replaces the one before, to whoever asked for that; nothing tells whether somebody did.
 
-    Raises NotFound where addresses are not proven, RateLimited after too many mails to one address or from one network.
+    Raises NotFound where no mail can prove an address, RateLimited after too many mails to one address or from one network.
     """
     _require(application)
     address = _parsed(email)
-    row = _asker(address, holder)
+    row = _asker(application, address, holder)
     account_id = row.id if row else None
     limits = _limits(application, address.canonical, client, account_id)
     with throttle.attempt("code", limits, client), db.transaction():
@@ -156,8 +170,8 @@ def send_again(application: State, account_id: str, client: Client, actor_id: st
     Raises Conflict when the account waits for none, RateLimited after too many mails to one address.
     """
     row = store.find(account_id)
-    expected = waiting(row) if row is not None else None
-    if row is None or not expected or not is_on(application):
+    expected = waiting(application, row) if row is not None else None
+    if row is None or not expected:
         raise errors.Conflict("This account waits for no code.")
     address = addresses.parse(expected)
     mailbox = Subject("mailbox", address.canonical, application.settings.limit_code_mailbox)
@@ -168,28 +182,26 @@ def send_again(application: State, account_id: str, client: Client, actor_id: st
 
 def expected(application: State, holder: Holder) -> str | None:
     """Return the address that waits for a code from this account or browser."""
-    if not is_on(application):
-        return None
     row = store.find(holder.account_id) if holder.account_id else None
     if row is None:
         proof = proofs.held(VERIFY, None, Holder(None, holder.browser))
         row = store.find(proof.account_id) if proof is not None and proof.account_id else None
-    return waiting(row) if row is not None else None
+    return waiting(application, row) if row is not None else None
 
 
-def _asker(address: Address, holder: Holder) -> Any:
+def _asker(application: State, address: Address, holder: Holder) -> Any:
     """Return the account that waits for a code to this address, if this is who may ask for it."""
     proof = proofs.held(VERIFY, address.canonical, holder)
     account_id = proof.account_id if proof is not None else holder.account_id
     row = store.find(account_id) if account_id else None
-    expected = waiting(row) if row is not None else None
+    expected = waiting(application, row) if row is not None else None
     return row if expected and addresses.find(expected) == address.canonical else None
 
 
 def confirm(application: State, email: str, code: str, holder: Holder, client: Client) -> str:
     """Take the code of an address: from now on it is the account's. Return the account's id.
 
-    Raises InvalidInput when the code is not good any more, NotFound where addresses are not proven, RateLimited.
+    Raises InvalidInput when the code is not good any more, NotFound where no mail can prove an address, RateLimited.
     """
     _require(application)
     address = _parsed(email)
@@ -203,19 +215,19 @@ def confirm(application: State, email: str, code: str, holder: Holder, client: C
         raise _not_good()
     try:
         with db.transaction():
-            _take(proof, client)
+            _take(application, proof, client)
     except db.Duplicate:
         raise _not_good() from None
     audit.record(Event.ADDRESS_PROVEN, client, account_id=proof.account_id)
     return proof.account_id
 
 
-def _take(proof: Proof, client: Client) -> None:
+def _take(application: State, proof: Proof, client: Client) -> None:
     """Make the proven address the account's, and tell the one before. Raises Duplicate when somebody else proved it first."""
     account_id = str(proof.account_id)
     store.lock(account_id)
     row = store.find(account_id)
-    expected = waiting(row) if row is not None else None
+    expected = waiting(application, row) if row is not None else None
     if row is None or not expected or addresses.find(expected) != proof.address or not proofs.use(proof):
         raise _not_good()
     store.release_address(proof.address, but=account_id, unproven_only=True)
@@ -250,5 +262,5 @@ def _not_good() -> errors.InvalidInput:
 
 
 def _require(application: State) -> None:
-    if not is_on(application):
-        raise errors.NotFound("E-mail addresses are not confirmed by a code here.")
+    if not can_prove(application):
+        raise errors.NotFound("No mail leaves here, so no address is confirmed by a code.")

@@ -196,10 +196,10 @@ def avatar_url(name: str | None) -> str | None:
 def change_email(body: ChangeEmail) -> Changed:
     """Change the own e-mail address; needs a fresh sign-in, as the address can win the account back.
 
-    Where addresses are proven, a code goes to the new one, and POST /api/verify-email completes the change.
+    Where mails arrive, a code goes to the new one, and POST /api/verify-email completes the change.
     """
     account = new_address(body.email)
-    asked = account.pending_email
+    asked = verification.waiting(state.current(), account)
     message = f"Type the code that we sent to {asked}." if asked else "Your e-mail address was saved."
     return Changed(message=message, user=_shown(account))
 

@@ -35,12 +35,11 @@ def admin() -> ResponseReturnValue:
 def admin_user(account_id: str) -> ResponseReturnValue:
     """Show one account and what can be done with it."""
     shown = admin_views.shown(account_id)
-    waits = verification.waiting(accounts.get(account_id))
     return flask.render_template(
         "aegis/admin_user.html",
         shown=shown,
         own_id=signed_in().account_id,
-        waits_for=waits if verification.is_on(state.current()) else None,
+        waits_for=verification.waiting(state.current(), accounts.get(account_id)),
     )
 
 

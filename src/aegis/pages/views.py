@@ -234,7 +234,7 @@ def change_email() -> ResponseReturnValue:
         account = accounts_views.new_address(read_form(schemas.ChangeEmail).email)
     except (errors.InvalidInput, errors.Conflict, errors.RateLimited) as error:
         return _profile(error)
-    if account.pending_email:
+    if verification.waiting(state.current(), account):
         return flask.redirect(flask.url_for("aegis_pages.verify_email", next="/profile"), 303)
     flask.flash("Your e-mail address was saved.", "success")
     return flask.redirect(flask.url_for("aegis_pages.profile"), 303)
@@ -354,6 +354,7 @@ def _profile(error: errors.AegisError | None = None) -> ResponseReturnValue:
         error,
         form={**stored, **flask.request.form},
         account=account,
+        waits_for=verification.waiting(state.current(), account),
         email_is_required=verification.is_required(state.current()),
         avatar_url=accounts_views.avatar_url(account.avatar),
         avatar_mib=f"{settings.input_upload / 1_048_576:g}",

@@ -44,7 +44,7 @@ class Mailing:
         "AEGIS_EMAIL_VERIFICATION",
         parse.choice(OFF, OPTIONAL, REQUIRED),
         OFF,
-        "Whether an e-mail address counts only after a code that went to it: off, optional, or required for signing in.",
+        "Whether the e-mail address of a registration counts only after its code: off, optional, or required for signing in.",
         rule="MAIL_URL too",
     )
     email_code_digits: int = setting(
