@@ -8,7 +8,9 @@ import pytest
 
 from aegis import state
 from aegis.accounts import standing
+from aegis.mfa import totp
 from aegis.reset import service
+from tests.codes import enrol, give
 from tests.factories import (
     OTHER_PASSWORD,
     PASSWORD,
@@ -238,6 +240,20 @@ def test_a_password_that_somebody_else_chose_is_replaced_for_good(app: flask.Fla
     anna = app.test_client()
     anna.sign_in("anna", OTHER_PASSWORD)
     assert anna.get("/api/profile").status_code == 200
+
+
+def test_a_reset_does_not_get_around_the_second_factor(app: flask.Flask, clock: Clock) -> None:
+    own = app.test_client()
+    own.sign_in("anna")
+    phone = enrol(own)
+    token, _ = ask(app)
+    assert reset(app, token=token).status_code == 200
+    clock.advance(totp.STEP_S)
+    anna = app.test_client()
+    assert_refused(anna.sign_in("anna", OTHER_PASSWORD), 401, "mfa_required")
+    assert not anna.is_signed_in()
+    assert give(anna, phone.code()).status_code == 200
+    assert anna.is_signed_in()
 
 
 @pytest.mark.control("CS-RESET-5", "ASVS-5.0-2.4.1")

@@ -20,6 +20,7 @@ from tests.factories import (
     add_account,
     assert_refused,
     at_once,
+    change_address,
     rows,
 )
 from tests.fixtures import Clock, NewApp
@@ -495,12 +496,21 @@ def reset(app: flask.Flask, anna: Browser) -> None:
     assert done.status_code == 200
 
 
+def take_back(app: flask.Flask, anna: Browser) -> None:
+    """Undo a change of the address, which itself ends nothing."""
+    change_address(anna, "new@mail.test")
+    assert rows(app, "remembrances") != []
+    token = re.search(r"undo\?token=(\S+)", notices(app)[-1])
+    assert token is not None
+    assert anna.write("/api/account/undo", {"token": token[1]}).status_code == 200
+
+
 def leave(app: flask.Flask, anna: Browser) -> None:
     assert anna.write("/api/account", method="DELETE").status_code == 200
 
 
 @pytest.mark.control("ASVS-5.0-7.4.2", "ASVS-5.0-7.4.3")
-@pytest.mark.parametrize("act", [change_password, change_role, deactivate, reset, leave])
+@pytest.mark.parametrize("act", [change_password, change_role, deactivate, reset, take_back, leave])
 def test_what_ends_sessions_ends_it_too(app: flask.Flask, anna: Browser, act: object) -> None:
     laptop = stay(app)
     assert callable(act)

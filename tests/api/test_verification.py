@@ -468,6 +468,9 @@ def test_without_mail_a_new_address_counts_at_once_and_the_routes_say_so(new_app
     asked = anna.write("/api/profile/change-email", {"email": EMAIL})
     assert asked.json["message"] == "Your e-mail address was saved."
     assert account(app)["email"] == "Anna@mail.test"
+    ben = signed_in(app, "ben")
+    taken = ben.write("/api/profile/change-email", {"email": "anna@mail.test"})
+    assert set(assert_refused(taken, 400, "invalid_input")["fields"]) == {"email"}
     for path, body in ((VERIFY, {"email": EMAIL, "code": "1"}), (RESEND, {"email": EMAIL})):
         assert_refused(anna.write(path, body), 404, "not_found")
 
