@@ -9,8 +9,7 @@ import flask_login
 import pytest
 
 from aegis import Aegis
-from aegis.accounts import service as accounts
-from aegis.accounts import standing
+from aegis.accounts import ending, standing
 from tests.factories import Browser, assert_refused, copy_of, rows, set_cookies
 from tests.fixtures import Clock
 
@@ -164,7 +163,7 @@ def test_sessions_can_be_listed_and_ended(foreign: flask.Flask) -> None:
     assert kim.get("/me").data == b"kim"
     with foreign.app_context():
         [account] = [row for row in rows(foreign, "accounts") if row["username"] == "external:1"]
-        assert accounts.revoke_sessions(account["id"]) == 1
+        assert ending.revoke_sessions(account["id"]) == 1
     assert kim.get("/me").status_code == 401
     assert lee.get("/me").data == b"lee"
 
@@ -272,7 +271,7 @@ def test_its_remember_cookie_starts_nothing(foreign: flask.Flask) -> None:
     assert thief.get("/who").data == b"nobody"
     assert kim.get("/me").data == b"kim"
     with foreign.app_context():
-        accounts.revoke_sessions(rows(foreign, "accounts")[0]["id"])
+        ending.revoke_sessions(rows(foreign, "accounts")[0]["id"])
 
     assert kim.get("/me").status_code == 401
     assert kim.get_cookie("remember_token") is None

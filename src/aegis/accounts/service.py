@@ -362,38 +362,6 @@ def upgrade_hash(row: Any, password: str, hasher: Hasher) -> None:
     store.change_password(row.id, row.password_hash, {"password_hash": hasher.hash(password)})
 
 
-def revoke_sessions(
-    account_id: str, client: Client = OPERATOR, actor_id: str | None = None, *, but: str | None = None
-) -> int:
-    """End all sessions of the account, or all but one, and return how many ended."""
-    with db.transaction():
-        ended = sessions.revoke_all(account_id, but=but)
-        if ended:
-            what = "Your other sessions were ended" if but else "Your sessions were ended"
-            notices.post(account_id, what, client, actor_id=actor_id, is_critical=False)
-    audit.record(
-        Event.SESSIONS_REVOKED, client, account_id=account_id, actor_id=actor_id, sessions_ended=ended
-    )
-    return ended
-
-
-def end_session(account_id: str, session_id: str, client: Client, actor_id: str | None = None) -> None:
-    """End one session of the account. Raises NotFound for any other id."""
-    sessions.revoke(account_id, session_id)
-    told = {"session": session_id, "reason": "revoked"}
-    audit.record(Event.SESSION_ENDED, client, account_id=account_id, actor_id=actor_id, **told)
-
-
-def end_remembrance(
-    account_id: str, remembrance_id: str, client: Client, actor_id: str | None = None
-) -> None:
-    """Let a browser not stay signed in any more, and end what it opened. Raises NotFound for any other id."""
-    if not remembrance.end(account_id, remembrance_id):
-        raise errors.NotFound("There is no such browser.")
-    told = {"remembrance": remembrance_id}
-    audit.record(Event.REMEMBRANCE_ENDED, client, account_id=account_id, actor_id=actor_id, **told)
-
-
 def take_back(account_id: str, address: str, password_hash: str, frozen_until: int) -> None:
     """Give the account back to an address, in a transaction of the caller's that ends everything else."""
     canonical = addresses.parse(address).canonical

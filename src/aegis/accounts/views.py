@@ -3,7 +3,7 @@
 import flask
 
 from aegis import audit, clock, csrf, errors, sessions, state, throttle, uploads
-from aegis.accounts import avatars, service, verification
+from aegis.accounts import avatars, ending, service, verification
 from aegis.accounts.schemas import (
     Activity,
     ActivityQuery,
@@ -250,7 +250,7 @@ def list_sessions() -> SessionList:
 def end_session(session_id: str) -> Ended:
     """End one of the own sessions, in every process at once."""
     own = signed_in()
-    service.end_session(own.account_id, session_id, client())
+    ending.end_session(own.account_id, session_id, client())
     if session_id == own.id:
         sessions.forget_cookie()
     return Ended(message="The session has ended.", ended=1)
@@ -262,7 +262,7 @@ def end_session(session_id: str) -> Ended:
 def end_other_sessions() -> Ended:
     """End all own sessions but this one."""
     own = signed_in()
-    ended = service.revoke_sessions(own.account_id, client(), but=own.id)
+    ended = ending.revoke_sessions(own.account_id, client(), but=own.id)
     return Ended(message="All other sessions have ended.", ended=ended)
 
 
@@ -294,7 +294,7 @@ def forget_browser(remembrance_id: str) -> None:
     """Forget a browser; where it is this one, the request goes on as a visitor's. JSON and page views share it."""
     own = signed_in()
     is_this = remembrance.of_session(own.account_id, own.id) == remembrance_id
-    service.end_remembrance(own.account_id, remembrance_id, client())
+    ending.end_remembrance(own.account_id, remembrance_id, client())
     if is_this:
         sessions.forget_cookie()
         sessions.remember(None)

@@ -4,8 +4,8 @@ import io
 from typing import NamedTuple
 
 from aegis import audit, errors, state
+from aegis.accounts import ending, standing, verification
 from aegis.accounts import service as accounts
-from aegis.accounts import standing, verification
 from aegis.accounts.service import Account
 from aegis.admin import accounts_csv, store
 from aegis.audit import Event, Seen
@@ -123,17 +123,17 @@ def activate(own: Session, account_id: str, client: Client) -> None:
 
 def revoke_sessions(own: Session, account_id: str, client: Client) -> int:
     """End all sessions of an account and return how many ended. Raises NotFound."""
-    return accounts.revoke_sessions(accounts.get(account_id).id, client, own.account_id)
+    return ending.revoke_sessions(accounts.get(account_id).id, client, own.account_id)
 
 
 def end_session(own: Session, account_id: str, session_id: str, client: Client) -> None:
     """End one session of an account. Raises NotFound for an account or a session that is not there."""
-    accounts.end_session(accounts.get(account_id).id, session_id, client, own.account_id)
+    ending.end_session(accounts.get(account_id).id, session_id, client, own.account_id)
 
 
 def end_remembrance(own: Session, account_id: str, remembrance_id: str, client: Client) -> None:
     """Let a browser of an account not stay signed in any more. Raises NotFound for an account or a browser that is not there."""
-    accounts.end_remembrance(accounts.get(account_id).id, remembrance_id, client, own.account_id)
+    ending.end_remembrance(accounts.get(account_id).id, remembrance_id, client, own.account_id)
 
 
 def forget_device(own: Session, account_id: str, device_id: str, client: Client) -> None:

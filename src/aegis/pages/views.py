@@ -8,7 +8,7 @@ from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from aegis import clock, csrf, errors, sessions, state
-from aegis.accounts import schemas, verification
+from aegis.accounts import ending, schemas, verification
 from aegis.accounts import service as accounts
 from aegis.accounts import views as accounts_views
 from aegis.login import devices
@@ -274,7 +274,7 @@ def change_password() -> ResponseReturnValue:
 def end_session(session_id: str) -> ResponseReturnValue:
     """End one of the own sessions."""
     own = signed_in()
-    accounts.end_session(own.account_id, session_id, client())
+    ending.end_session(own.account_id, session_id, client())
     if session_id == own.id:
         return logout()
     flask.flash("The session has ended.", "success")
@@ -286,7 +286,7 @@ def end_session(session_id: str) -> ResponseReturnValue:
 def end_other_sessions() -> ResponseReturnValue:
     """End all own sessions but this one."""
     own = signed_in()
-    ended = accounts.revoke_sessions(own.account_id, client(), but=own.id)
+    ended = ending.revoke_sessions(own.account_id, client(), but=own.id)
     flask.flash(f"{ended} other {'session has' if ended == 1 else 'sessions have'} ended.", "success")
     return flask.redirect(flask.url_for("aegis_pages.security"), 303)
 

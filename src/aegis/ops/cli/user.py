@@ -8,7 +8,7 @@ from typing import Any, TextIO
 import click
 
 from aegis import clock, state
-from aegis.accounts import service, standing
+from aegis.accounts import ending, service, standing
 from aegis.accounts.service import Account
 from aegis.admin import accounts_csv
 from aegis.login import factors, resets
@@ -181,7 +181,7 @@ def break_glass(name: str) -> None:
 def revoke_sessions(name: str) -> None:
     """End all sessions of an account, in every process at once."""
     account = _get(name)
-    ended = service.revoke_sessions(account.id)
+    ended = ending.revoke_sessions(account.id)
     click.echo(f"{ended} session{'' if ended == 1 else 's'} of {account.username} ended.")
 
 
